@@ -1,0 +1,62 @@
+"""Raw visits -> the ``clickstream`` table.
+
+Reads   --raw_path          JSON lines, plain or gzip, in nested folders (``schemas.RAW_LINE``)
+Writes  --clickstream_path  Parquet by event_date (``schemas.CLICKSTREAM``)
+        --quarantine_path   Parquet by source/arrived_date (``schemas.QUARANTINE``)
+Rerun   safe: only visits that the table does not hold yet are added, and nothing in it is deleted
+"""
+
+import sys
+from dataclasses import dataclass
+
+from clickstream import counts, parquet, quarantine, raw, schemas, visits
+from clickstream.arguments import parse_arguments
+from clickstream.glue import glue_session
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the job is started with."""
+
+    raw_path: str
+    clickstream_path: str
+    quarantine_path: str
+    max_quarantined_share: float = 0.5
+
+
+def main(spark: SparkSession, arguments: Arguments) -> None:
+    """Read, transform, write."""
+    land(raw.read_lines(spark, arguments.raw_path), arguments)
+
+
+def land(lines: DataFrame, arguments: Arguments) -> None:
+    """Bring ``schemas.RAW_LINE`` into the tables; readers see nothing before it has been counted."""
+    spark, path = lines.sparkSession, arguments.clickstream_path
+    tally = counts.Tally(visits.rules())
+    inspected = (
+        lines
+        .transform(visits.parse)
+        .transform(quarantine.with_reasons, visits.rules())
+        .withColumn("is_outside", F.lit(False))
+    )
+    dates = visits.dates(inspected.where("reasons is null"))
+    stored = parquet.read(spark, path, schemas.CLICKSTREAM).where(F.col("event_date").isin(dates))
+
+    accepted = inspected.transform(tally.inspected).where("reasons is null")
+    judged = accepted.transform(visits.with_outcome, stored).transform(tally.judged)
+    written = judged.where("written = 1").select(*schemas.CLICKSTREAM.names)
+    with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, by="event_time") as staged:
+        run = tally.counts()
+        run.check(arguments.max_quarantined_share)
+        if run.quarantined:
+            refused = quarantine.refused(inspected, visits.SOURCE)
+            quarantine.append(refused, arguments.quarantine_path, visits.SOURCE, tally.refused_between())
+        staged.publish()
+    counts.report(spark, "clickstream_batch", arguments, run, path)
+
+
+if __name__ == "__main__":
+    with glue_session() as session:
+        main(session, parse_arguments(Arguments, sys.argv))

@@ -1,0 +1,92 @@
+"""Raw events -> the ``events`` table.
+
+Reads   --raw_path         JSON lines, plain or gzip, in nested folders (``schemas.RAW_LINE``)
+Writes  --events_table     Iceberg by event_type/created_date (``schemas.EVENTS``)
+        --quarantine_path  Parquet by source/arrived_date (``schemas.QUARANTINE``)
+Modes   merge              adds what the table does not hold yet; of duplicates the earliest arrival stays
+        rebuild            replaces all of --start_date..--end_date, or else the dates that the raw events hold
+Rerun   safe: the tables end the same
+"""
+
+import sys
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+from clickstream import counts, events, iceberg, layout, quarantine, raw, schemas
+from clickstream.arguments import parse_arguments
+from clickstream.glue import glue_session
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+
+IS_TAKEN = "reasons is null and not is_outside"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the job is started with."""
+
+    raw_path: str
+    events_table: str
+    quarantine_path: str
+    mode: Literal["merge", "rebuild"] = "merge"
+    start_date: date | None = None  # the first and the last day of the events that are taken
+    end_date: date | None = None
+    max_quarantined_share: float = 0.5
+
+
+def main(spark: SparkSession, arguments: Arguments) -> None:
+    """Read, transform, write."""
+    land(raw.read_lines(spark, arguments.raw_path), arguments)
+
+
+def land(lines: DataFrame, arguments: Arguments) -> None:
+    """Bring ``schemas.RAW_LINE`` into the tables; readers see nothing before all of it is right."""
+    spark = lines.sparkSession
+    tally = counts.Tally(events.rules())
+    inspected = (
+        lines
+        .transform(events.parse)
+        .transform(quarantine.with_reasons, events.rules())
+        .withColumn("is_outside", events.is_outside(arguments.start_date, arguments.end_date))
+    )
+    with iceberg.branch(spark, arguments.events_table, schemas.EVENTS) as branch:
+        dates = _dates(inspected.where(IS_TAKEN), branch, arguments)
+        stored = branch.published().where(F.col("created_date").isin(dates))
+        kept = stored if arguments.mode == "merge" else stored.limit(0)
+
+        taken = inspected.transform(tally.inspected).where(IS_TAKEN)
+        judged = taken.transform(events.with_outcome, kept).transform(tally.judged)
+        written = judged.where("written = 1").transform(events.to_table)
+        sized = layout.sized_for_athena(written, schemas.EVENTS_PARTITIONS, by="created_ts")
+        if arguments.mode == "merge":
+            branch.append(sized)
+        else:
+            branch.overwrite(sized, "created_date", dates)
+
+        run = tally.counts()
+        run.check(arguments.max_quarantined_share)
+        if run.replaced:
+            again = inspected.where(IS_TAKEN).transform(events.with_outcome, kept)
+            branch.delete(again.where("superseded = 1"), events.IDENTITY)
+        if run.quarantined:
+            refused = quarantine.refused(inspected, events.SOURCE)
+            quarantine.append(refused, arguments.quarantine_path, events.SOURCE, tally.refused_between())
+        branch.publish()
+    counts.report(spark, "events_batch", arguments, run, iceberg.location(spark, arguments.events_table))
+
+
+def _dates(taken: DataFrame, branch: iceberg.Branch, arguments: Arguments) -> list[date]:
+    """Return the dates to compare with or to replace; collecting them reads the input once more."""
+    start, end = arguments.start_date, arguments.end_date
+    if start and end:
+        return [start + timedelta(days=day) for day in range((end - start).days + 1)]
+    if arguments.mode == "merge" and branch.is_empty():
+        return []
+    return events.dates(taken)
+
+
+if __name__ == "__main__":
+    with glue_session() as session:
+        main(session, parse_arguments(Arguments, sys.argv))

@@ -1,0 +1,57 @@
+"""A job's ``--name value`` arguments, read into its dataclass; a field with a default is optional."""
+
+import dataclasses
+import re
+import types
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from clickstream import errors, glue
+
+OURS = re.compile(r"--([a-z][a-z0-9_]*)(?:=.*)?", re.DOTALL)
+GLUES = {"conf", "class"}  # Glue's own parameters of that form; the others have a hyphen or capitals
+KINDS = {str: "text", int: "a whole number", float: "a number", date: "a date like 2024-03-17"}
+
+
+class Dataclass(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+Arguments = TypeVar("Arguments", bound=Dataclass)
+
+
+def parse_arguments(kind: type[Arguments], argv: Sequence[str]) -> Arguments:
+    """Read ``argv`` (the script's name first); raise ``ArgumentError`` that names what is missing, unknown or wrong."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    given = [match[1] for word in argv[1:] if (match := OURS.fullmatch(word))]
+    unknown = [name for name in given if name not in fields and name not in GLUES]
+    if unknown:
+        raise errors.ArgumentError(f"--{unknown[0]} is not an argument of this job; it takes {_list(fields)}")
+    required = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
+    missing = [name for name in required if name not in given]
+    if missing:
+        raise errors.ArgumentError(f"{_list(missing)} missing; this job needs {_list(required)}")
+    present = [name for name in fields if name in given]
+    values = glue.resolve(argv, present)
+    hints = get_type_hints(kind)
+    return kind(**{name: _value(name, values[name], hints[name]) for name in present})
+
+
+def _value(name: str, text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise errors.ArgumentError(f"--{name} must be one of {', '.join(get_args(kind))}, not {text!r}")
+        return text
+    if get_origin(kind) in {Union, types.UnionType}:
+        kind = next(member for member in get_args(kind) if member is not types.NoneType)
+    try:
+        return date.fromisoformat(text) if kind is date else kind(text)
+    except ValueError as error:
+        raise errors.ArgumentError(f"--{name} must be {KINDS[kind]}, not {text!r}") from error
+
+
+def _list(names: Any) -> str:
+    return ", ".join(f"--{name}" for name in names)

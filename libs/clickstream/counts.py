@@ -1,0 +1,105 @@
+"""What became of every row of a run, counted while it runs (``observe``): no pass of its own."""
+
+import json
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from clickstream import errors, files
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of one run: ``read`` is the sum of written, duplicate, quarantined and outside_dates."""
+
+    read: int
+    written: int
+    replaced: int  # of those written: took the place of a row that arrived later
+    duplicate: int
+    conflict: int  # of those written: the event_uuid stands under another created_at, too
+    quarantined: int
+    quarantined_by_reason: dict[str, int]  # a row counts under each of its reasons
+    outside_dates: int
+
+    def check(self, max_quarantined_share: float) -> None:
+        """Raise where the sum is wrong, or where a larger share than that was refused."""
+        outcomes = self.written + self.duplicate + self.quarantined + self.outside_dates
+        if self.read != outcomes:
+            raise errors.CountsError(f"{self.read} rows were read, but {outcomes} are accounted for: {self}")
+        if self.quarantined > max_quarantined_share * self.read:
+            reasons = ", ".join(f"{reason} {rows}" for reason, rows in self.quarantined_by_reason.items())
+            raise errors.QuarantineShareError(
+                f"{self.quarantined} of {self.read} rows were refused ({reasons}), a larger share than"
+                f" --max_quarantined_share {max_quarantined_share:g}; nothing was committed"
+            )
+
+
+class Tally:
+    """Counts rows at two places of a plan: where they were inspected, and where duplicates were found."""
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        """Take the reasons in the order in which they are reported."""
+        self._reasons = list(reasons)
+        self._inspected = Observation()
+        self._judged = Observation()
+
+    def inspected(self, rows: DataFrame) -> DataFrame:
+        """Pass on rows with reasons, arrived_at and is_outside."""
+        refused_on = F.when(F.col("reasons").isNotNull(), F.to_date("arrived_at"))
+        return rows.observe(
+            self._inspected,
+            F.count(F.lit(1)).alias("read"),
+            F.count("reasons").alias("quarantined"),
+            F.count_if("is_outside").alias("outside_dates"),
+            F.unix_date(F.min(refused_on)).alias("first_refused"),
+            F.unix_date(F.max(refused_on)).alias("last_refused"),
+            *[F.count_if(F.array_contains("reasons", reason)).alias(f"reason_{reason}") for reason in self._reasons],
+        )
+
+    def judged(self, rows: DataFrame) -> DataFrame:
+        """Pass on rows with written, duplicate, superseded and conflict, each the number of rows it stands for."""
+        totals = [F.sum(name).alias(name) for name in ("written", "duplicate", "superseded", "conflict")]
+        return rows.observe(self._judged, *totals)
+
+    def counts(self) -> Counts:
+        """Return the counts; call it when what was passed on has been written."""
+        inspected, judged = self._inspected.get, self._judged.get
+        by_reason = {reason: int(inspected[f"reason_{reason}"]) for reason in self._reasons}
+        return Counts(
+            read=int(inspected["read"]),
+            written=int(judged["written"] or 0),
+            replaced=int(judged["superseded"] or 0),
+            duplicate=int(judged["duplicate"] or 0),
+            conflict=int(judged["conflict"] or 0),
+            quarantined=int(inspected["quarantined"]),
+            quarantined_by_reason={reason: rows for reason, rows in by_reason.items() if rows},
+            outside_dates=int(inspected["outside_dates"]),
+        )
+
+    def refused_between(self) -> tuple[date, date]:
+        """Return the first and the last date on which refused rows arrived, where there are any."""
+        first, last = (self._inspected.get[name] for name in ("first_refused", "last_refused"))
+        return _EPOCH + timedelta(days=first), _EPOCH + timedelta(days=last)
+
+
+def report(spark: SparkSession, job: str, arguments: Any, counts: Counts, path: str) -> None:
+    """Say what the run did: one JSON line on standard output, and the same as a file below ``path/_runs``."""
+    finished_at = datetime.now(UTC)
+    run = {
+        "job": job,
+        "run_id": uuid4().hex,
+        "finished_at": finished_at.isoformat(timespec="seconds"),
+        "arguments": asdict(arguments),
+        "counts": asdict(counts),
+    }
+    line = json.dumps(run, default=str)
+    files.write_text(spark, f"{path.rstrip('/')}/_runs/{finished_at:%Y%m%dT%H%M%S}_{job}_{run['run_id']}.json", line)
+    print(line, flush=True)

@@ -1,0 +1,38 @@
+"""What a job ends with when its caller can do something about it; the message is one sentence.
+
+ClickstreamError
+├── ArgumentError          an argument is missing, unknown or has a wrong value
+├── InputError             the raw input is not there
+├── TableError             a table is missing or has another schema
+├── CountsError            read is not the sum of its outcomes
+├── QuarantineShareError   too much of the input was refused
+└── ConcurrentCommitError  another writer committed first
+"""
+
+
+class ClickstreamError(Exception):
+    """The root: a run that failed and committed nothing."""
+
+
+class ArgumentError(ClickstreamError):
+    """An argument is missing, unknown or has a wrong value."""
+
+
+class InputError(ClickstreamError):
+    """The raw input is not there."""
+
+
+class TableError(ClickstreamError):
+    """A table is missing or has another schema."""
+
+
+class CountsError(ClickstreamError):
+    """Read is not the sum of its outcomes."""
+
+
+class QuarantineShareError(ClickstreamError):
+    """Too much of the input was refused."""
+
+
+class ConcurrentCommitError(ClickstreamError):
+    """Another writer committed to the table since this run read it."""

@@ -1,0 +1,47 @@
+"""The one door to awsglue: a job's session, and the options it was started with."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from awsglue.context import GlueContext
+from awsglue.job import Job
+from awsglue.utils import GlueArgumentError, getResolvedOptions
+from pyspark.context import SparkContext
+from pyspark.sql import SparkSession
+
+from clickstream import errors
+
+# The last two keep a plan that turns out empty as it was: cut short, it would never report what it has counted.
+SESSION_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # the default, INT96, has no statistics in Athena
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PropagateEmptyRelation",
+    "spark.sql.adaptive.optimizer.excludedRules": (
+        "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
+    ),
+}
+
+
+@contextmanager
+def glue_session() -> Iterator[SparkSession]:
+    """Give the job's session; commit the Glue job only when the body ends without an exception."""
+    glue = GlueContext(SparkContext.getOrCreate())
+    job = Job(glue)
+    options = resolve(sys.argv, ["JOB_NAME"])
+    job.init(options["JOB_NAME"], options)
+    spark = glue.spark_session
+    for name, value in SESSION_SETTINGS.items():
+        spark.conf.set(name, value)
+    yield spark
+    job.commit()
+
+
+def resolve(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Read the named ``--name value`` options, all of them required."""
+    try:
+        options: dict[str, str] = getResolvedOptions(list(argv), list(names))
+    except GlueArgumentError as error:
+        raise errors.ArgumentError(str(error)) from error
+    return options

@@ -1,0 +1,126 @@
+"""Iceberg tables: written on a branch that no reader sees, then published in one commit.
+
+Publishing fast-forwards ``main`` to the branch. It fails if another writer has committed since the branch was
+opened, so a run never adds to a table that it has not compared with.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from uuid import uuid4
+
+from pyspark.errors import AnalysisException, IllegalArgumentException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from clickstream import errors, layout
+
+# Beyond this size a column chunk gives up its dictionary: for a column of distinct values it is wasted work.
+WRITE_PROPERTIES = {"write.parquet.dict-size-bytes": "65536"}
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch of a table, opened from what readers see."""
+
+    spark: SparkSession
+    table: str  # catalog.database.table
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The name under which Spark reads and writes the branch."""
+        return f"{self.table}.branch_{self.name}"
+
+    def published(self) -> DataFrame:
+        """Return the table as readers see it."""
+        return self.spark.table(self.table)
+
+    def append(self, rows: DataFrame) -> None:
+        """Add rows that ``layout.sized_for_athena`` has laid out."""
+        self._writer(rows).append()
+
+    def overwrite(self, rows: DataFrame, column: str, dates: Sequence[date]) -> None:
+        """Put the rows in place of all rows of the dates."""
+        self._writer(rows).overwrite(F.col(column).isin(list(dates)))
+
+    def delete(self, rows: DataFrame, columns: Sequence[str]) -> None:
+        """Take out the rows that are alike in the columns."""
+        rows.select(*columns).createOrReplaceTempView("rows_to_delete")
+        alike = " and ".join(f"stored.{column} <=> deleted.{column}" for column in columns)
+        self.spark.sql(f"""
+            merge into {self.path} as stored using rows_to_delete as deleted on {alike} when matched then delete
+        """)
+
+    def is_empty(self) -> bool:
+        """Whether readers see no row in the table."""
+        return self.published().isEmpty()
+
+    def publish(self) -> None:
+        """Let readers see the branch; raise ``ConcurrentCommitError`` if the table has changed since it was opened."""
+        catalog, name = self.table.split(".", 1)
+        try:
+            self.spark.sql(f"call {catalog}.system.fast_forward('{name}', 'main', '{self.name}')").collect()
+        except IllegalArgumentException as error:
+            raise errors.ConcurrentCommitError(
+                f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
+            ) from error
+
+    def _writer(self, rows: DataFrame):  # noqa: ANN202  # pyspark has moved the class between versions
+        return rows.writeTo(self.path).options(**{
+            "compression-codec": "zstd",
+            "target-file-size-bytes": str(layout.FILE_BYTES),
+            "use-table-distribution-and-ordering": "false",  # the rows are laid out already
+            "fanout-enabled": "true",  # a task's rows are sorted by time, not by partition
+        })
+
+
+@contextmanager
+def branch(spark: SparkSession, table: str, schema: StructType) -> Iterator[Branch]:
+    """Open a branch of a table that has this schema; it is gone afterwards, published or not."""
+    full_name = _full_name(spark, table)
+    _check_schema(spark, full_name, schema)
+    _set_properties(spark, full_name)
+    opened = Branch(spark, full_name, f"run_{uuid4().hex}")
+    spark.sql(f"alter table {full_name} create branch {opened.name} retain 1 days")  # if the run is killed
+    try:
+        yield opened
+    finally:
+        spark.sql(f"alter table {full_name} drop branch if exists {opened.name}")
+
+
+def location(spark: SparkSession, table: str) -> str:
+    """Return the path below which the table's files lie."""
+    described = spark.sql(f"describe table extended {table}").where("col_name = 'Location'").collect()
+    return str(described[0].data_type)
+
+
+def _full_name(spark: SparkSession, table: str) -> str:
+    parts = table.split(".")
+    defaults = [spark.catalog.currentCatalog(), spark.catalog.currentDatabase()]
+    return ".".join(defaults[: 3 - len(parts)] + parts)
+
+
+def _check_schema(spark: SparkSession, table: str, schema: StructType) -> None:
+    try:
+        actual = spark.table(table).schema
+    except AnalysisException as error:
+        raise errors.TableError(f"table {table} does not exist; it is created from ddl/tables") from error
+    expected = {(field.name, field.dataType.simpleString()) for field in schema}
+    found = {(field.name, field.dataType.simpleString()) for field in actual}
+    if expected != found:
+        lacks, has = _columns(expected - found), _columns(found - expected)
+        raise errors.TableError(f"table {table} has another schema: it lacks {lacks} and has {has}")
+
+
+def _columns(columns: set[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in sorted(columns)) or "nothing"
+
+
+def _set_properties(spark: SparkSession, table: str) -> None:
+    have = {row.key: row.value for row in spark.sql(f"show tblproperties {table}").collect()}
+    if any(have.get(key) != value for key, value in WRITE_PROPERTIES.items()):
+        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in WRITE_PROPERTIES.items())
+        spark.sql(f"alter table {table} set tblproperties ({pairs})")

@@ -1,0 +1,51 @@
+"""Plain Parquet tables in Hive layout: written aside, then moved in file by file; nothing there is ever deleted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from clickstream import files, layout
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Files that stand beside a table, where no reader looks."""
+
+    spark: SparkSession
+    table_path: str
+    path: str
+
+    def publish(self) -> None:
+        """Move the files into the table; a run that is killed in between is completed by running it again."""
+        fs, root = files.file_system(self.spark, self.path)
+        _, table = files.file_system(self.spark, self.table_path)
+        listed = fs.listFiles(root, True)
+        while listed.hasNext():
+            file = listed.next().getPath()
+            if not file.getName().startswith(("_", ".")):
+                files.move(fs, file, table.suffix(file.toString().removeprefix(root.toString())))
+
+
+def read(spark: SparkSession, path: str, schema: StructType) -> DataFrame:
+    """Read a table; one that has not been written yet is empty."""
+    fs, root = files.file_system(spark, path)
+    if not fs.exists(root):
+        return spark.createDataFrame([], schema)
+    return spark.read.schema(schema).parquet(path)
+
+
+@contextmanager
+def staged(rows: DataFrame, path: str, partitions: tuple[str, ...], by: str) -> Iterator[Staged]:
+    """Write the rows below ``path/_staged``, sized for Athena and sorted by the column ``by``; clean up afterwards."""
+    aside = f"{path.rstrip('/')}/_staged/{uuid4()}"
+    sized = layout.sized_for_athena(rows, partitions, by)
+    try:
+        sized.write.partitionBy(*partitions).parquet(aside)
+        yield Staged(rows.sparkSession, path.rstrip("/"), aside)
+    finally:
+        fs, root = files.file_system(rows.sparkSession, aside)
+        fs.delete(root, True)

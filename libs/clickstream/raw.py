@@ -1,0 +1,64 @@
+"""The raw archive: text lines, plain or gzip, in nested folders, filed by arrival as ``arrived=YYYY-MM-DD/HH/``."""
+
+from collections.abc import Sequence
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickstream import errors, schemas
+from clickstream.quarantine import Rules
+
+_END = "end of the line"  # a key that no producer sends
+
+
+def read_lines(spark: SparkSession, path: str) -> DataFrame:
+    """Read every line below ``path`` as ``schemas.RAW_LINE``; a folder without files gives no rows.
+
+    A line arrived when its folder says (to the hour), or else when its file was last modified.
+    """
+    try:
+        lines = spark.read.option("recursiveFileLookup", "true").option("lineSep", "\n").text(path)
+    except AnalysisException as error:
+        if "PATH_NOT_FOUND" not in str(error):
+            raise
+        raise errors.InputError(f"--raw_path {path} does not exist") from error
+    without_return = F.expr("case when endswith(value, '\r') then left(value, length(value) - 1) else value end")
+    return lines.select(
+        without_return.alias("raw"),
+        F.col("_metadata.file_path").alias("origin"),
+        F.coalesce(_arrival_in("_metadata.file_path"), F.col("_metadata.file_modification_time")).alias("arrived_at"),
+    ).to(schemas.RAW_LINE)
+
+
+def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Add fields of the line's JSON object as text, and ``is_object``: whether the line is one object and no more.
+
+    Row-wise. ``json_tuple`` reads as far as the first object goes and would not see that two were glued on one line.
+    So the line's last brace is moved behind one more key, which is found if and only if the line is one object.
+    """
+    last_brace_moved = F.expr(f"""
+        concat(cast(substr(cast(rtrim(raw) as binary), 1, octet_length(rtrim(raw)) - 1) as string),
+               case when rtrim(raw) = '{{}}' then '' else ',' end, '"{_END}":1}}')
+    """)
+    found = lines.select("*", F.json_tuple(last_brace_moved, *names, _END).alias(*names, "end"))
+    ends_as_object = F.expr("endswith(rtrim(raw), '}')") & F.col("end").isNotNull()
+    return found.withColumn("is_object", ends_as_object).drop("end")
+
+
+def rules() -> Rules:
+    """What has to hold for a line, by the reason it is refused for otherwise."""
+    is_empty = F.length(F.trim("raw")) == 0
+    is_utf8 = F.encode("raw", "UTF-8") == F.col("raw").cast("binary")  # other bytes do not survive the decoding
+    return {"empty": ~is_empty, "not_utf8": is_utf8, "not_a_json_object": is_empty | F.col("is_object")}
+
+
+def _arrival_in(path: str) -> Column:
+    """``…/arrived=2024-03-17/10/…`` -> 2024-03-17 10:00, by plain text functions: it is computed for every line."""
+    folders = f"substring_index({path}, 'arrived=', -1)"
+    return F.timestamp_seconds(
+        F.expr(f"""
+            unix_date(try_cast(left({folders}, 10) as date)) * 86400L
+            + coalesce(try_cast(substr({folders}, 12, 2) as int), 0) * 3600L
+        """)
+    )

@@ -1,0 +1,53 @@
+"""Every form of time that producers send -> one instant in UTC; what is not a time -> null."""
+
+from datetime import timedelta
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+EARLIEST = 946_684_800_000  # 2000-01-01 in Unix ms; an older event has a broken clock
+CLOCK_AHEAD = timedelta(days=1)  # a clock further ahead of the arrival is broken
+_YEAR_9999 = 253_402_300_799_999
+
+_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?$"
+_LEAP_SECOND = r"^(.{16}):60"
+
+
+def unix_milliseconds(text: str) -> Column:
+    """Unix s, ms or µs, whole or with a fraction, in the text column ``text`` -> Unix ms, floored (bigint).
+
+    The size tells the unit: seconds stay below 10^11 until the year 5138, milliseconds are above it since 1973
+    and below 10^14 until 5138.
+    """
+    whole = f"try_cast({text} as bigint)"
+    exact = f"try_cast({text} as decimal(38, 9))"  # only where the text is not a whole number: it is slower
+    return F.expr(f"""
+        case when {whole} between -99999999999 and 99999999999 then {whole} * 1000
+             when {whole} between -99999999999999 and 99999999999999 then {whole}
+             when {whole} is not null then {whole} div 1000
+             when {exact} between -99999999999 and 99999999999 then cast(floor({exact} * 1000) as bigint)
+             when {exact} between -99999999999999 and 99999999999999 then cast(floor({exact}) as bigint)
+             else try_cast(floor({exact} / 1000) as bigint) end
+    """)
+
+
+def instant(text: str) -> Column:
+    """ISO 8601, ``YYYY-MM-DD HH:MM:SS`` or a Unix time in the text column ``text`` -> timestamp.
+
+    A time without a zone is UTC; a Unix time keeps its milliseconds. 23:59:60 UTC, a leap second, is the instant
+    after it, as Unix time has it; any other second 60 is not a time.
+    """
+    iso = F.when(F.col(text).rlike(_ISO_8601), F.col(text))
+    is_leap = iso.rlike(_LEAP_SECOND)
+    second_59 = F.try_to_timestamp(F.when(is_leap, F.regexp_replace(iso, _LEAP_SECOND, "$1:59")))
+    leap = F.when(F.date_format(second_59, "HH:mm:ss") == "23:59:59", second_59 + F.expr("interval 1 second"))
+    unix = unix_milliseconds(text)
+    return F.when(is_leap, leap).otherwise(
+        F.coalesce(F.try_to_timestamp(iso), F.when(unix.between(0, _YEAR_9999), F.timestamp_millis(unix)))
+    )
+
+
+def is_plausible(milliseconds: Column, arrived_at: Column) -> Column:
+    """Whether a Unix time (ms) lies between 2000-01-01 and a day after the arrival, both included."""
+    latest = F.unix_millis(arrived_at) + int(CLOCK_AHEAD.total_seconds() * 1000)
+    return milliseconds.between(EARLIEST, latest)

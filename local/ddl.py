@@ -1,0 +1,75 @@
+"""``ddl/tables``, written for Athena, as what Spark and the tests need of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+
+FOLDER = Path(__file__).parent.parent / "ddl"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; ``kind`` in Spark's SQL."""
+
+    name: str
+    kind: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One ``CREATE TABLE``; columns in Athena's order, partitions last."""
+
+    name: str
+    columns: tuple[Column, ...]
+    partitions: tuple[str, ...]
+    location: str
+    properties: dict[str, str]
+
+    @property
+    def is_iceberg(self) -> bool:
+        """Whether the table is Iceberg; otherwise it is plain Parquet."""
+        return self.properties.get("table_type") == "ICEBERG"
+
+    @property
+    def schema(self) -> str:
+        """The columns as Spark's DDL."""
+        return ", ".join(f"{column.name} {column.kind}" for column in self.columns)
+
+
+def tables(lake: str) -> list[Table]:
+    """Read all of ``ddl/tables`` for a lake."""
+    return [_table(path.read_text().replace("${lake}", lake)) for path in sorted(FOLDER.glob("tables/*.sql"))]
+
+
+def spark_create(table: Table) -> str:
+    """Write Spark's ``CREATE TABLE`` of an Iceberg table."""
+    columns = ", ".join(
+        f"{column.name} {column.kind} comment {exp.Literal.string(column.comment).sql('spark')}"
+        for column in table.columns
+    )
+    return (
+        f"create table if not exists {table.name} ({columns}) using iceberg"
+        f" partitioned by ({', '.join(table.partitions)}) location '{table.location}'"
+    )
+
+
+def _table(sql: str) -> Table:
+    create = sqlglot.parse_one(sql, read="athena")
+    properties = create.args["properties"]
+    partitioned = properties.find(exp.PartitionedByProperty).this.expressions
+    partition_columns = [part for part in partitioned if isinstance(part, exp.ColumnDef)]
+    return Table(
+        name=create.this.this.name,
+        columns=tuple(_column(column) for column in [*create.this.expressions, *partition_columns]),
+        partitions=tuple(part.name for part in partitioned),
+        location=properties.find(exp.LocationProperty).this.name,
+        properties={prop.name: prop.args["value"].name for prop in properties.expressions if type(prop) is exp.Property},
+    )
+
+
+def _column(column: exp.ColumnDef) -> Column:
+    comment = column.find(exp.CommentColumnConstraint)
+    return Column(column.name, column.args["kind"].sql("spark").lower(), comment.this.name if comment else "")

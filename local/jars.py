@@ -1,0 +1,60 @@
+"""Spark's jars from Maven Central, at exact versions: fetched once, checked against their hashes, kept in .cache/jars.
+
+``python -m local.jars`` fetches what the installed Spark needs.
+"""
+
+import hashlib
+import sys
+import urllib.request
+from pathlib import Path
+
+import pyspark
+
+CACHE = Path(__file__).parent.parent / ".cache" / "jars"
+MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
+SQLITE = (
+    "org/xerial/sqlite-jdbc/3.50.3.0/sqlite-jdbc-3.50.3.0.jar",
+    "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08",
+)
+JARS = {  # the path in Maven Central and the SHA-256, by Spark's version
+    "4.1": [
+        (
+            "org/apache/iceberg/iceberg-spark-runtime-4.1_2.13/1.11.0/iceberg-spark-runtime-4.1_2.13-1.11.0.jar",
+            "d6ea6c5d099288daeb7d5a92061bd3d7d8f296492632b42378e5f2f0e3066242",
+        ),
+        SQLITE,
+    ],
+    "3.5": [
+        (
+            "org/apache/iceberg/iceberg-spark-runtime-3.5_2.12/1.11.0/iceberg-spark-runtime-3.5_2.12-1.11.0.jar",
+            "94b8e36fc329f0293d44ba9e01b784a56e9501affec1842d898144c51f6e486a",
+        ),
+        SQLITE,
+    ],
+}
+
+
+def fetch() -> list[Path]:
+    """Return the jars of the installed Spark, after fetching those that are not there yet."""
+    jars = JARS[pyspark.__version__.rpartition(".")[0]]
+    return [_fetched(path, sha256) for path, sha256 in jars]
+
+
+def _fetched(path: str, sha256: str) -> Path:
+    jar = CACHE / path.rpartition("/")[2]
+    if not jar.exists():
+        print(f"setup: {jar.name} -> .cache/jars", file=sys.stderr)
+        with urllib.request.urlopen(f"{MAVEN_CENTRAL}/{path}") as response:  # noqa: S310  # https, from above
+            content = response.read()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            message = f"{path} from Maven Central has another SHA-256 than {sha256}"
+            raise OSError(message)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        partial = jar.with_suffix(".partial")
+        partial.write_bytes(content)
+        partial.replace(jar)
+    return jar
+
+
+if __name__ == "__main__":
+    fetch()

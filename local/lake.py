@@ -1,0 +1,70 @@
+"""A lake on this machine: Spark with an Iceberg catalog in one SQLite file, and the tables of ddl/."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from local import ddl, jars
+
+
+def session(lake: Path) -> SparkSession:
+    """Start Spark on the lake, with every table of ``ddl/tables`` there."""
+    lake.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    settings = {
+        "spark.driver.memory": "4g",
+        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.jars": ",".join(str(jar) for jar in jars.fetch()),
+        "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.lake.default-namespace": "clickstream",
+        "spark.sql.catalog.lake.jdbc.schema-version": "V1",
+        "spark.sql.catalog.lake.type": "jdbc",
+        "spark.sql.catalog.lake.uri": f"jdbc:sqlite:{lake}/catalog.db?busy_timeout=30000",
+        "spark.sql.catalog.lake.warehouse": str(lake),
+        "spark.sql.defaultCatalog": "lake",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "16",
+        "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
+        "spark.ui.enabled": "false",
+    }
+    builder = SparkSession.builder.master("local[*]").appName("clickstream")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    create_tables(spark, lake)
+    return spark
+
+
+def create_tables(spark: SparkSession, lake: Path) -> None:
+    """Apply ``ddl/tables``: Iceberg tables in the catalog, the others as views of their files."""
+    spark.sql("create namespace if not exists clickstream")
+    paths = _read_paths(lake)
+    for table in ddl.tables(str(lake)):
+        if table.is_iceberg:
+            spark.sql(ddl.spark_create(table))
+        else:
+            location = paths.get(table.name, table.location)
+            files = spark.read.schema(table.schema)
+            has_files = any(Path(location).glob("**/*.parquet"))
+            rows = files.parquet(location) if has_files else spark.createDataFrame([], table.schema)
+            rows.createOrReplaceTempView(table.name)
+
+
+def remember_paths(lake: Path, arguments: list[str]) -> None:
+    """Note where a job was told to put a plain table (``--<table>_path``), as a catalog would."""
+    plain = [table.name for table in ddl.tables(str(lake)) if not table.is_iceberg]
+    given = dict(zip(arguments, arguments[1:], strict=False))
+    paths = {name: str(Path(given[f"--{name}_path"]).absolute()) for name in plain if f"--{name}_path" in given}
+    (lake / "paths.json").write_text(json.dumps(_read_paths(lake) | paths, indent=2))
+
+
+def _read_paths(lake: Path) -> dict[str, str]:
+    noted = lake / "paths.json"
+    return dict(json.loads(noted.read_text())) if noted.exists() else {}

@@ -1,0 +1,60 @@
+"""Clicks of the web shop, and clicks of its app."""
+
+from simulator import people
+from simulator.clock import seconds_text, text_form
+from simulator.shapes import BrokenValues, Shape
+
+CLICKS = ("buy_button", "menu", "search", "product_card", "add_to_cart", "newsletter:subscribe", "footer", "video:play")
+APP_EVENTS = ("tap_home", "tap_product", "tap_cart", "swipe_gallery", "refresh", "tap_pay", "share", "open_push")
+NOT_TIMES = (
+    *(True, None, [2024, 3, 17], {"s": 1}, "", "yesterday", "2024-02-30 10:15:30", "2024-03-17T25:00:00Z"),
+    "10:15:30",  # a lenient parser takes it for a time of today
+)
+OUT_OF_RANGE = (
+    *("0001-01-01 00:00:00", "1970-01-01T00:00:00Z", "1999-12-31 23:59:59"),
+    *("2199-01-01 00:00:00", "9999-12-31T23:59:59Z"),
+)
+
+
+def broken_times(field: str) -> BrokenValues:
+    """Give what a click's time must not be, and a user that is none."""
+    return {
+        "wrong_type": [("user_id", None), ("user_id", ""), *((field, time) for time in NOT_TIMES)],
+        "time_out_of_range": [(field, time) for time in OUT_OF_RANGE],
+    }
+
+
+class WebClicks(Shape):
+    """``user_id``, ``event_timestamp``, ``event_name``, ``event_type``, ``device_type``."""
+
+    required = ("user_id", "event_timestamp")
+    broken_values = broken_times("event_timestamp")
+
+    def line(self, happened: int, user: int, session: int) -> str:  # noqa: ARG002
+        """One click."""
+        return (
+            f'{{"user_id":"{self.names[user]}","event_timestamp":"{self.time_text(happened, user)}",'
+            f'"event_name":"{CLICKS[self.rng.getrandbits(3)]}","event_type":"click",'
+            f'"device_type":"{people.device(user)[0]}"}}'
+        )
+
+    def time_text(self, happened: int, user: int) -> str:
+        """Write the time in one of its forms."""
+        if self.can_be_cut(happened, user):
+            return seconds_text(happened)
+        return text_form(happened, self.rng.getrandbits(2))
+
+
+class AppClicks(WebClicks):
+    """``user_id``, ``device_id``, ``client_event``, ``client_timestamp``, ``countrycode``."""
+
+    required = ("user_id", "client_timestamp")
+    broken_values = broken_times("client_timestamp")
+
+    def line(self, happened: int, user: int, session: int) -> str:  # noqa: ARG002
+        """One click in the app."""
+        return (
+            f'{{"user_id":"{self.names[user]}","device_id":"{people.device_id(user)}",'
+            f'"client_event":"{APP_EVENTS[self.rng.getrandbits(3)]}",'
+            f'"client_timestamp":"{self.time_text(happened, user)}","countrycode":"{people.place(user)[0]}"}}'
+        )

@@ -1,0 +1,44 @@
+"""What a user's device tells of itself: the same in every row of the user."""
+
+DEVICES = (
+    ("mobile", "Safari"),
+    ("desktop", "Chrome"),
+    ("mobile", "Chrome"),
+    ("tablet", "Safari"),
+    ("desktop", "Firefox"),
+    ("desktop", "Edge"),
+    ("tv", "Opera"),
+)
+PLACES = (
+    ("DE", "Köln"),
+    ("US", "Chicago"),
+    ("BR", "São Paulo"),
+    ("JP", "大阪"),
+    ("IN", "Pune"),
+    ("FR", "Orléans"),
+    ("GB", "Stoke-on-Trent"),
+    ("MX", "Mérida"),
+    ("CI", "Yamoussoukro"),
+    ("US", "O'Fallon"),
+    ("NG", "Lagos"),
+)
+
+
+def device(user: int) -> tuple[str, str]:
+    """Device type and browser."""
+    return DEVICES[user % len(DEVICES)]
+
+
+def device_id(user: int) -> str:
+    """Give an id that no other user's device has."""
+    return f"{user * 2_654_435_761 % 2**32:08x}-{user:x}"
+
+
+def place(user: int) -> tuple[str, str]:
+    """Country and city."""
+    return PLACES[user % len(PLACES)]
+
+
+def ip(user: int) -> str:
+    """Give an address of the ranges kept for documentation or private use."""
+    return f"2001:db8::{user:x}" if user % 8 == 0 else f"10.{user >> 16 & 255}.{user >> 8 & 255}.{user & 255}"

@@ -1,0 +1,58 @@
+"""Visits to pages, already in sessions of the tracker's own."""
+
+from typing import ClassVar
+
+from simulator import people
+from simulator.clicks import NOT_TIMES, OUT_OF_RANGE
+from simulator.clock import SECOND, text_form
+from simulator.options import Options
+from simulator.shapes import BrokenValues, Shape
+
+SITE = "https://shop.example"
+EVENT_TYPES = ("page_view", "page_view", "page_view", "scroll", "click", "add_to_cart", "search", "purchase")
+REFERRERS = (
+    *("null", "null", '"https://www.google.com/"', '"https://t.co/x9"', f'"{SITE}/"', f'"{SITE}/sale"'),
+    *('"android-app://com.example.mail"', '""'),
+)
+
+
+class Visits(Shape):
+    """``user_id``, ``session_id``, ``event_time``, what was done on which page, with what device, from where."""
+
+    required = ("user_id", "event_time")
+    broken_values: ClassVar[BrokenValues] = {
+        "wrong_type": [("user_id", None), ("user_id", ""), *(("event_time", time) for time in NOT_TIMES)],
+        "time_out_of_range": [
+            ("event_time", time) for time in (*OUT_OF_RANGE, 0, -1, 946_684_799, 4_102_444_800, 4_102_444_800_000)
+        ],
+    }
+
+    def __init__(self, options: Options) -> None:
+        """Write what is the same in all rows of a user."""
+        super().__init__(options)
+        self.about = [self.about_user(user) for user in range(len(self.names))]
+
+    def line(self, happened: int, user: int, session: int) -> str:
+        """One visit."""
+        bits = self.rng.getrandbits
+        return (
+            f'{{"user_id":"{self.names[user]}","session_id":"s{session:08x}",'
+            f'"event_time":{self.event_time(happened, user)},"event_type":"{EVENT_TYPES[bits(3)]}",'
+            f'"page_url":"{SITE}/p/{bits(12)}?v={bits(2)}","referrer_url":{REFERRERS[bits(3)]}'
+            f"{self.about[user]}"
+        )
+
+    def event_time(self, happened: int, user: int) -> str:
+        """Write the time as text or in Unix seconds."""
+        if self.can_be_cut(happened, user):
+            return str(happened // SECOND)
+        return f'"{text_form(happened, self.rng.getrandbits(2))}"'
+
+    @staticmethod
+    def about_user(user: int) -> str:
+        """Give the fields that are the same in all rows of a user."""
+        (device, browser), (country, city) = people.device(user), people.place(user)
+        return (
+            f',"device_type":"{device}","browser":"{browser}","ip":"{people.ip(user)}",'
+            f'"geo":{{"country":"{country}","city":"{city}"}}}}'
+        )
