@@ -23,11 +23,12 @@ class Staged:
         """Move the files into the table; a run that is killed in between is completed by running it again."""
         fs, root = files.file_system(self.spark, self.path)
         _, table = files.file_system(self.spark, self.table_path)
+        above = fs.makeQualified(root).toString()
         listed = fs.listFiles(root, True)
         while listed.hasNext():
             file = listed.next().getPath()
             if not file.getName().startswith(("_", ".")):
-                files.move(fs, file, table.suffix(file.toString().removeprefix(root.toString())))
+                files.move(fs, file, table.suffix(file.toString().removeprefix(above)))
 
 
 def read(spark: SparkSession, path: str, schema: StructType) -> DataFrame:
