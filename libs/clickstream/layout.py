@@ -1,7 +1,6 @@
 """How rows are laid out in files, so that Athena reads few and large ones."""
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 FILE_BYTES = 512 * 1024 * 1024  # the most that one file is meant to hold
 SHUFFLED_BYTES = "512m"  # of shuffled rows to a task; as zstd Parquet they are 128-512 MB
@@ -13,4 +12,5 @@ def sized_for_athena(rows: DataFrame, partitions: tuple[str, ...], by: str) -> D
     Whole batch. Adaptive execution splits a task that is larger than ``SHUFFLED_BYTES`` by the sizes it has seen.
     """
     rows.sparkSession.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", SHUFFLED_BYTES)
-    return rows.hint("rebalance", *[F.col(partition) for partition in partitions]).sortWithinPartitions(by)
+    columns = ", ".join(partitions)
+    return rows.sparkSession.sql(f"select /*+ rebalance({columns}) */ * from {{rows}}", rows=rows).sortWithinPartitions(by)
