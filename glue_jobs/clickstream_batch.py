@@ -9,11 +9,12 @@ Rerun   safe: only visits that the table does not hold yet are added, and nothin
 import sys
 from dataclasses import dataclass
 
-from clickstream import counts, parquet, quarantine, raw, schemas, visits
-from clickstream.arguments import parse_arguments
-from clickstream.glue import glue_session
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+
+from clickstream import counts, parquet, quarantine, raw, schemas, visits
+from clickstream.arguments import Share, parse_arguments
+from clickstream.glue import glue_session
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Arguments:
     raw_path: str
     clickstream_path: str
     quarantine_path: str
-    max_quarantined_share: float = 0.5
+    max_quarantined_share: Share = Share(1)  # of the lines read; beyond it the run fails
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:

@@ -10,15 +10,15 @@ Rerun   safe: the tables end the same
 
 import sys
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
-from clickstream import counts, events, iceberg, layout, quarantine, raw, schemas
-from clickstream.arguments import parse_arguments
-from clickstream.glue import glue_session
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from clickstream import counts, errors, events, iceberg, layout, quarantine, raw, schemas
+from clickstream.arguments import Share, parse_arguments
+from clickstream.glue import glue_session
 
 IS_TAKEN = "reasons is null and not is_outside"
 
@@ -33,7 +33,12 @@ class Arguments:
     mode: Literal["merge", "rebuild"] = "merge"
     start_date: date | None = None  # the first and the last day of the events that are taken
     end_date: date | None = None
-    max_quarantined_share: float = 0.5
+    max_quarantined_share: Share = Share(1)  # of the lines read; beyond it the run fails
+
+    def __post_init__(self) -> None:
+        """Refuse dates in the wrong order."""
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise errors.ArgumentError(f"--start_date {self.start_date} is after --end_date {self.end_date}")
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
@@ -52,39 +57,42 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
         .withColumn("is_outside", events.is_outside(arguments.start_date, arguments.end_date))
     )
     with iceberg.branch(spark, arguments.events_table, schemas.EVENTS) as branch:
-        dates = _dates(inspected.where(IS_TAKEN), branch, arguments)
-        stored = branch.published().where(F.col("created_date").isin(dates))
-        kept = stored if arguments.mode == "merge" else stored.limit(0)
+        is_touched = _is_touched(inspected.where(IS_TAKEN), branch, arguments)
+        stored = branch.published().where(is_touched if arguments.mode == "merge" else F.lit(False))
 
         taken = inspected.transform(tally.inspected).where(IS_TAKEN)
-        judged = taken.transform(events.with_outcome, kept).transform(tally.judged)
+        judged = taken.transform(events.with_outcome, stored).transform(tally.judged)
         written = judged.where("written = 1").transform(events.to_table)
         sized = layout.sized_for_athena(written, schemas.EVENTS_PARTITIONS, by="created_ts")
         if arguments.mode == "merge":
             branch.append(sized)
         else:
-            branch.overwrite(sized, "created_date", dates)
+            branch.overwrite(sized, is_touched)
 
         run = tally.counts()
         run.check(arguments.max_quarantined_share)
         if run.replaced:
-            again = inspected.where(IS_TAKEN).transform(events.with_outcome, kept)
+            again = inspected.where(IS_TAKEN).transform(events.with_outcome, stored)
             branch.delete(again.where("superseded = 1"), events.IDENTITY)
         if run.quarantined:
             refused = quarantine.refused(inspected, events.SOURCE)
             quarantine.append(refused, arguments.quarantine_path, events.SOURCE, tally.refused_between())
-        branch.publish()
+        if run.written or arguments.mode == "rebuild":
+            branch.publish()
     counts.report(spark, "events_batch", arguments, run, iceberg.location(spark, arguments.events_table))
 
 
-def _dates(taken: DataFrame, branch: iceberg.Branch, arguments: Arguments) -> list[date]:
-    """Return the dates to compare with or to replace; collecting them reads the input once more."""
-    start, end = arguments.start_date, arguments.end_date
-    if start and end:
-        return [start + timedelta(days=day) for day in range((end - start).days + 1)]
+def _is_touched(taken: DataFrame, branch: iceberg.Branch, arguments: Arguments) -> Column:
+    """Whether a stored row is of a date that the run compares with, or replaces.
+
+    Without both dates they are collected from the input, which is read once more for that; merging into an empty
+    table needs none.
+    """
+    if arguments.start_date and arguments.end_date:
+        return F.col("created_date").between(F.lit(arguments.start_date), F.lit(arguments.end_date))
     if arguments.mode == "merge" and branch.is_empty():
-        return []
-    return events.dates(taken)
+        return F.lit(False)
+    return F.col("created_date").isin(events.dates(taken))
 
 
 if __name__ == "__main__":

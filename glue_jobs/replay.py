@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
 import clickstream_batch  # the scripts beside this one
 import events_batch
 from clickstream import errors, events, quarantine, schemas, visits
 from clickstream.arguments import parse_arguments
 from clickstream.glue import glue_session
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,9 @@ def _table(sql: str) -> Table:
         columns=tuple(_column(column) for column in [*create.this.expressions, *partition_columns]),
         partitions=tuple(part.name for part in partitioned),
         location=properties.find(exp.LocationProperty).this.name,
-        properties={prop.name: prop.args["value"].name for prop in properties.expressions if type(prop) is exp.Property},
+        properties={
+            prop.name: prop.args["value"].name for prop in properties.expressions if type(prop) is exp.Property
+        },
     )
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession, SQLContext
 def stand_in(spark: SparkSession) -> list[str]:
     """Replace what needs Glue's JVM classes; return a list that the names of committed jobs are added to."""
     committed: list[str] = []
-    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):
+    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # noqa: SLF001  # as awsglue does
         return committed
 
     def start_context(self: GlueContext, *_: Any, **__: Any) -> None:

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from clickstream.errors import ClickstreamError
-
 from local import lake as lakes
 from local.glue import stand_in
 

@@ -1,5 +1,6 @@
 """A lake on this machine: Spark with an Iceberg catalog in one SQLite file, and the tables of ddl/."""
 
+import itertools
 import json
 import os
 import sys
@@ -14,9 +15,10 @@ def session(lake: Path) -> SparkSession:
     """Start Spark on the lake, with every table of ``ddl/tables`` there."""
     lake.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    logging = Path(__file__).with_name("log4j2.properties")
     settings = {
         "spark.driver.memory": "4g",
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
+        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{logging}",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.jars": ",".join(str(jar) for jar in jars.fetch()),
@@ -37,7 +39,6 @@ def session(lake: Path) -> SparkSession:
     for name, value in settings.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
     create_tables(spark, lake)
     return spark
 
@@ -60,7 +61,7 @@ def create_tables(spark: SparkSession, lake: Path) -> None:
 def remember_paths(lake: Path, arguments: list[str]) -> None:
     """Note where a job was told to put a plain table (``--<table>_path``), as a catalog would."""
     plain = [table.name for table in ddl.tables(str(lake)) if not table.is_iceberg]
-    given = dict(zip(arguments, arguments[1:], strict=False))
+    given = dict(itertools.pairwise(arguments))
     paths = {name: str(Path(given[f"--{name}_path"]).absolute()) for name in plain if f"--{name}_path" in given}
     (lake / "paths.json").write_text(json.dumps(_read_paths(lake) | paths, indent=2))
 

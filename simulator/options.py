@@ -12,7 +12,7 @@ FIRST_START, LAST_START = date(2000, 1, 2), date(2090, 1, 1)
 LONGEST_DAYS = 3650
 
 
-def option(default: Any, explained: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+def option(default: Any, explained: str) -> Any:
     """Give a field its default and its line of help."""
     return dataclasses.field(default=default, metadata={"help": explained})
 

@@ -5,13 +5,32 @@ import re
 import types
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clickstream import errors, glue
 
 OURS = re.compile(r"--([a-z][a-z0-9_]*)(?:=.*)?", re.DOTALL)
 GLUES = {"conf", "class"}  # Glue's own parameters of that form; the others have a hyphen or capitals
-KINDS = {str: "text", int: "a whole number", float: "a number", date: "a date like 2024-03-17"}
+
+
+class Share(float):
+    """A number from 0 to 1."""
+
+    def __new__(cls, number: str | float) -> Self:
+        """Raise ``ValueError`` for any other number."""
+        share = super().__new__(cls, number)
+        if not 0 <= share <= 1:
+            raise ValueError(number)
+        return share
+
+
+KINDS = {
+    Share: "a share from 0 to 1",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    date: "a date like 2024-03-17",
+}
 
 
 class Dataclass(Protocol):

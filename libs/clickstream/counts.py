@@ -1,7 +1,6 @@
 """What became of every row of a run, counted while it runs (``observe``): no pass of its own."""
 
 import json
-
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta

@@ -29,7 +29,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def rules() -> Rules:
-    """What has to hold for an event, by the reason it is refused for otherwise."""
+    """Say what has to hold for an event, by the reason it is refused for otherwise."""
     is_other = ~F.col("is_object")
     has_uuid = F.coalesce(F.length(F.trim("event_uuid")) > 0, F.lit(False))
     has_name = F.coalesce(F.length(F.trim("event_name")) > 0, F.lit(False))
@@ -70,7 +70,9 @@ def with_outcome(events: DataFrame, stored: DataFrame) -> DataFrame:
     created_at.
     """
     new = events.withColumnRenamed("raw", "payload").drop("reasons", "origin").withColumn("in_table", F.lit(False))
-    candidates = new.unionByName(stored.select(*IDENTITY[:-1]).withColumn("in_table", F.lit(True)), allowMissingColumns=True)
+    candidates = new.unionByName(
+        stored.select(*IDENTITY[:-1]).withColumn("in_table", F.lit(True)), allowMissingColumns=True
+    )
     earliest_first = ("created_at", "arrived_at", "payload", F.desc("in_table"))
     by_uuid = Window.partitionBy("event_uuid").orderBy(*earliest_first)
     by_key = Window.partitionBy("event_uuid", "created_at").orderBy(*earliest_first)

@@ -7,18 +7,19 @@ opened, so a run never adds to a table that it has not compared with.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from typing import Any
 from uuid import uuid4
 
 from pyspark.errors import AnalysisException, IllegalArgumentException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from clickstream import errors, layout
 
-# Beyond this size a column chunk gives up its dictionary: for a column of distinct values it is wasted work.
-WRITE_PROPERTIES = {"write.parquet.dict-size-bytes": "65536"}
+WRITE_PROPERTIES = {
+    "write.metadata.delete-after-commit.enabled": "true",  # each run makes some versions of a small file
+    "write.parquet.dict-size-bytes": "65536",  # a column chunk of distinct values gives up its dictionary early
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Branch:
         """Add rows that ``layout.sized_for_athena`` has laid out."""
         self._writer(rows).append()
 
-    def overwrite(self, rows: DataFrame, column: str, dates: Sequence[date]) -> None:
-        """Put the rows in place of all rows of the dates."""
-        self._writer(rows).overwrite(F.col(column).isin(list(dates)))
+    def overwrite(self, rows: DataFrame, condition: Column) -> None:
+        """Put the rows in place of all rows that meet a condition on the partitions."""
+        self._writer(rows).overwrite(condition)
 
     def delete(self, rows: DataFrame, columns: Sequence[str]) -> None:
         """Take out the rows that are alike in the columns."""
@@ -68,7 +69,7 @@ class Branch:
                 f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
             ) from error
 
-    def _writer(self, rows: DataFrame):  # noqa: ANN202  # pyspark has moved the class between versions
+    def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
         return rows.writeTo(self.path).options(**{
             "compression-codec": "zstd",
             "target-file-size-bytes": str(layout.FILE_BYTES),

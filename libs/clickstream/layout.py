@@ -13,4 +13,6 @@ def sized_for_athena(rows: DataFrame, partitions: tuple[str, ...], by: str) -> D
     """
     rows.sparkSession.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", SHUFFLED_BYTES)
     columns = ", ".join(partitions)
-    return rows.sparkSession.sql(f"select /*+ rebalance({columns}) */ * from {{rows}}", rows=rows).sortWithinPartitions(by)
+    return rows.sparkSession.sql(f"select /*+ rebalance({columns}) */ * from {{rows}}", rows=rows).sortWithinPartitions(
+        by
+    )

@@ -47,7 +47,7 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
 
 
 def rules() -> Rules:
-    """What has to hold for a line, by the reason it is refused for otherwise."""
+    """Say what has to hold for a line, by the reason it is refused for otherwise."""
     is_empty = F.length(F.trim("raw")) == 0
     is_utf8 = F.encode("raw", "UTF-8") == F.col("raw").cast("binary")  # other bytes do not survive the decoding
     return {"empty": ~is_empty, "not_utf8": is_utf8, "not_a_json_object": is_empty | F.col("is_object")}

@@ -27,7 +27,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def rules() -> Rules:
-    """What has to hold for a visit, by the reason it is refused for otherwise."""
+    """Say what has to hold for a visit, by the reason it is refused for otherwise."""
     is_other = ~F.col("is_object")
     has_user = F.coalesce(F.length(F.trim("user_id")) > 0, F.lit(False))
     has_time = F.col("has_event_time")

@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check bench wheel clean
+
+help: ## Show this help
+	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+setup: ## Make .venv with the versions of Glue 6.0, and fetch Spark's jars
+	@local/setup.sh 6.0
+
+setup-5.1: ## Make .venv-5.1 with the versions of Glue 5.1
+	@local/setup.sh 5.1
+
+demo: setup ## Simulated and real events -> jobs -> tables -> the answers of analysts' queries
+	@.venv/bin/python -m local.demo
+
+test: test-6.0 test-5.1 ## Run all tests on both pairs of versions
+
+test-6.0: setup
+	.venv/bin/python -m pytest
+
+test-5.1: setup-5.1
+	.venv-5.1/bin/python -m pytest
+
+lint: setup ## Check style and format
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: setup ## Check types
+	.venv/bin/mypy
+
+check: lint types test ## What CI runs: lint, types, tests
+
+bench: setup ## Measure events_batch beside a floor, the way tutorials write it, and DuckDB (20 minutes)
+	.venv/bin/python -m bench
+
+wheel: setup ## Build the library's wheel into dist/
+	.tools/bin/uv build --quiet --wheel --out-dir dist
+
+clean: ## Remove environments, caches and the local lake
+	rm -rf .venv .venv-5.1 .tools .cache .local dist

@@ -1,0 +1,12 @@
+-- Why rows were refused, and an example of each: what to mend first.
+SELECT
+    source,
+    reason,
+    count(*) AS refused,
+    min(arrived_date) AS since,
+    substr(min(raw), 1, 40) AS example
+FROM quarantine
+CROSS JOIN unnest(reasons) AS broken (reason)
+GROUP BY source, reason
+ORDER BY refused DESC, source, reason
+LIMIT 10

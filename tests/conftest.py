@@ -1,0 +1,33 @@
+"""UTC, one Spark session for the whole run, and a lake of its own for every test."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["TZ"] = "UTC"  # before Spark starts
+time.tzset()
+sys.path.insert(0, str(Path(__file__).parent.parent / "glue_jobs"))
+
+import pytest
+from clickstream.glue import SESSION_SETTINGS
+from pyspark.sql import SparkSession
+
+from local import lake
+from trial import Trial
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    session = lake.session(tmp_path_factory.mktemp("lake"))
+    for name, value in SESSION_SETTINGS.items():
+        session.conf.set(name, value)
+    session.conf.set("spark.sql.shuffle.partitions", "2")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def trial(spark: SparkSession, tmp_path: Path) -> Trial:
+    return Trial(spark, tmp_path)

@@ -1,0 +1,118 @@
+"""One test's own lake: raw files that it sends, tables that nobody else has, and the jobs run on them."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import clickstream_batch
+import events_batch
+import replay
+from clickstream import parquet, schemas
+from pyspark.sql import DataFrame, SparkSession
+
+from local import ddl
+
+ARRIVED = datetime(2024, 3, 20, 12, tzinfo=UTC)  # of a file outside arrived=YYYY-MM-DD/HH/
+
+Row = dict[str, Any]
+
+
+class Trial:
+    """Runs the jobs with every path and table filled in."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.spark = spark
+        self.folder = folder
+        self.raw = folder / "raw"
+        self.raw.mkdir()
+        self.clickstream_path = str(folder / "clickstream")
+        self.quarantine_path = str(folder / "quarantine")
+        self.events_path = folder / "events"
+        self.events_table = f"clickstream.events_{uuid4().hex}"
+        (events,) = [table for table in ddl.tables(str(folder)) if table.name == "events"]
+        own = dataclasses.replace(events, name=self.events_table, location=str(self.events_path))
+        spark.sql(ddl.spark_create(own))
+
+    def send(self, lines: Iterable[str | bytes], file: str = "input.jsonl") -> Path:
+        """Write a raw file, each line ended."""
+        content = b"".join(line.encode() + b"\n" if isinstance(line, str) else line + b"\n" for line in lines)
+        return self.send_bytes(content, file)
+
+    def send_bytes(self, content: bytes, file: str = "input.jsonl") -> Path:
+        """Write a raw file as it is; outside an arrival folder it arrived when it was modified."""
+        path = self.raw / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        os.utime(path, (ARRIVED.timestamp(), ARRIVED.timestamp()))
+        return path
+
+    def events_batch(self, **arguments: Any) -> Row:
+        """Run the job and return its counts."""
+        given = {"raw_path": str(self.raw), "max_quarantined_share": 1.0} | arguments
+        paths = {"events_table": self.events_table, "quarantine_path": self.quarantine_path}
+        runs = self.runs()
+        events_batch.main(self.spark, events_batch.Arguments(**{**paths, **given}))
+        (run,) = self.runs() - runs
+        return json.loads(run)["counts"]
+
+    def clickstream_batch(self, **arguments: Any) -> Row:
+        """Run the job and return its counts."""
+        given = {"raw_path": str(self.raw), "max_quarantined_share": 1.0} | arguments
+        paths = {"clickstream_path": self.clickstream_path, "quarantine_path": self.quarantine_path}
+        runs = self.runs()
+        clickstream_batch.main(self.spark, clickstream_batch.Arguments(**{**paths, **given}))
+        (run,) = self.runs() - runs
+        return json.loads(run)["counts"]
+
+    def replay(self, source: str, **arguments: Any) -> None:
+        """Run the job for the tables of this lake."""
+        targets = {"events": {"events_table": self.events_table}, "clickstream": {"clickstream_path": self.clickstream_path}}
+        replay.main(self.spark, replay.Arguments(self.quarantine_path, source, **targets[source], **arguments))
+
+    def runs(self) -> set[str]:
+        """Read what the jobs have reported."""
+        return {path.read_text() for path in self.folder.glob("*/_runs/*.json")}
+
+    def events(self) -> list[Row]:
+        """Read the table as text and numbers, in a total order."""
+        return plain(self.spark.table(self.events_table))
+
+    def clickstream(self) -> list[Row]:
+        """Read the table as text and numbers, in a total order."""
+        return plain(parquet.read(self.spark, self.clickstream_path, schemas.CLICKSTREAM))
+
+    def quarantine(self) -> list[Row]:
+        """Read the table as text and numbers, in a total order."""
+        return plain(parquet.read(self.spark, self.quarantine_path, schemas.QUARANTINE))
+
+
+def plain(rows: DataFrame) -> list[Row]:
+    """Collect rows as JSON has them: times as ISO 8601 with Z."""
+    values = [{name: plain_value(value) for name, value in row.asDict().items()} for row in rows.collect()]
+    return sorted(values, key=as_text)
+
+
+def plain_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value.isoformat()}Z"
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def as_text(row: Row) -> str:
+    """Order rows by all that they hold."""
+    return json.dumps(row, sort_keys=True)
+
+
+def event(uuid: str, name: str = "payment:order", at: Any = 1_710_670_530_000, **fields: Any) -> str:
+    """Write an event; 1710670530000 is 2024-03-17T10:15:30Z, a Sunday."""
+    return json.dumps({"event_uuid": uuid, "event_name": name, "created_at": at} | fields, ensure_ascii=False)
+
+
+def visit(user: str, at: Any = "2024-03-17T10:15:30Z", **fields: Any) -> str:
+    """Write a visit."""
+    return json.dumps({"user_id": user, "event_time": at} | fields, ensure_ascii=False)
