@@ -23,7 +23,10 @@ def read_lines(spark: SparkSession, path: str) -> DataFrame:
         if "PATH_NOT_FOUND" not in str(error):
             raise
         raise errors.InputError(f"--raw_path {path} does not exist") from error
-    without_return = F.expr("case when endswith(value, '\r') then left(value, length(value) - 1) else value end")
+    without_return = F.expr("""
+        case when endswith(value, '\r') then cast(substr(cast(value as binary), 1, octet_length(value) - 1) as string)
+             else value end
+    """)  # by bytes: characters cannot be counted where the line is not UTF-8
     return lines.select(
         without_return.alias("raw"),
         F.col("_metadata.file_path").alias("origin"),
@@ -37,20 +40,22 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
     Row-wise. ``json_tuple`` reads as far as the first object goes and would not see that two were glued on one line.
     So the line's last brace is moved behind one more key, which is found if and only if the line is one object.
     """
+    trimmed = lines.withColumn("trimmed", F.expr("case when endswith(raw, '}') then raw else trim(trailing ' \t\r' from raw) end"))
     last_brace_moved = F.expr(f"""
-        concat(cast(substr(cast(rtrim(raw) as binary), 1, octet_length(rtrim(raw)) - 1) as string),
-               case when rtrim(raw) = '{{}}' then '' else ',' end, '"{_END}":1}}')
+        concat(cast(substr(cast(trimmed as binary), 1, octet_length(trimmed) - 1) as string),
+               case when trimmed = '{{}}' then '' else ',' end, '"{_END}":1}}')
     """)
-    found = lines.select("*", F.json_tuple(last_brace_moved, *names, _END).alias(*names, "end"))
-    ends_as_object = F.expr("endswith(rtrim(raw), '}')") & F.col("end").isNotNull()
-    return found.withColumn("is_object", ends_as_object).drop("end")
+    found = trimmed.select("*", F.json_tuple(last_brace_moved, *names, _END).alias(*names, "end"))
+    is_object = F.col("trimmed").endswith("}") & F.col("end").isNotNull()
+    return found.withColumn("is_object", is_object).drop("trimmed", "end")
 
 
 def rules() -> Rules:
     """Say what has to hold for a line, by the reason it is refused for otherwise."""
-    is_empty = F.length(F.trim("raw")) == 0
+    is_object = F.col("is_object")
+    is_empty = F.trim("raw") == ""
     is_utf8 = F.encode("raw", "UTF-8") == F.col("raw").cast("binary")  # other bytes do not survive the decoding
-    return {"empty": ~is_empty, "not_utf8": is_utf8, "not_a_json_object": is_empty | F.col("is_object")}
+    return {"empty": is_object | ~is_empty, "not_utf8": is_utf8, "not_a_json_object": is_object | is_empty}
 
 
 def _arrival_in(path: str) -> Column:

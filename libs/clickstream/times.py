@@ -9,7 +9,7 @@ EARLIEST = 946_684_800_000  # 2000-01-01 in Unix ms; an older event has a broken
 CLOCK_AHEAD = timedelta(days=1)  # a clock further ahead of the arrival is broken
 _YEAR_9999 = 253_402_300_799_999
 
-_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?$"
+_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
 _LEAP_SECOND = r"^(.{16}):60"
 
 
