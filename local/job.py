@@ -17,11 +17,19 @@ def names() -> list[str]:
     return sorted(path.stem for path in JOBS.glob("*.py"))
 
 
+def describe(script: Path) -> str:
+    """Return what a job does and what it takes, without importing it: its docstring and the fields of ``Arguments``."""
+    module = ast.parse(script.read_text())
+    taken = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Arguments")
+    fields = [f"  --{ast.unparse(node)}" for node in taken.body if isinstance(node, ast.AnnAssign)]
+    return "\n".join([ast.get_docstring(module) or "", "", "Arguments (those with a default are optional)", *fields])
+
+
 def run(lake: Path, name: str, arguments: list[str]) -> int:
     """Run a job on a lake; return 0 only if it has committed."""
     script = JOBS / f"{name}.py"
     if "--help" in arguments or "-h" in arguments:
-        print(ast.get_docstring(ast.parse(script.read_text())))
+        print(describe(script))
         return 0
     print(f"{name}: starting Spark", file=sys.stderr)
     committed = stand_in(lakes.session(lake))

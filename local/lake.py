@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -15,10 +16,11 @@ def session(lake: Path) -> SparkSession:
     """Start Spark on the lake, with every table of ``ddl/tables`` there."""
     lake.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    logging = Path(__file__).with_name("log4j2.properties")
+    logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
+    log_settings = Path(__file__).with_name("log4j2.properties")
     settings = {
         "spark.driver.memory": "4g",
-        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{logging}",
+        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{log_settings}",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.jars": ",".join(str(jar) for jar in jars.fetch()),

@@ -22,7 +22,7 @@ def answer(lake: Path, query: str, form: str) -> int:
         translated = sqlglot.transpile(query, read="athena", write="spark")[0]
         WRITERS[form](lakes.session(lake).sql(translated))
     except (sqlglot.errors.SqlglotError, PySparkException) as error:
-        print(f"sql: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"sql: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
     return 0
 
