@@ -37,4 +37,4 @@ wheel: setup ## Build the library's wheel into dist/
 	.tools/bin/uv build --quiet --wheel --out-dir dist
 
 clean: ## Remove environments, caches and the local lake
-	rm -rf .venv .venv-5.1 .tools .cache .local dist
+	rm -rf .venv .venv-5.1 .tools .cache .local dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

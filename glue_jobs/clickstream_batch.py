@@ -48,16 +48,17 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
     accepted = inspected.transform(tally.inspected).where("reasons is null")
     judged = accepted.transform(visits.with_outcome, stored).transform(tally.judged)
     written = judged.where("written = 1").select(*schemas.CLICKSTREAM.names)
-    with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, by="event_time") as staged:
+    with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, order=["event_time"]) as staged:
         run = tally.counts()
         run.check(arguments.max_quarantined_share)
-        if run.quarantined:
-            refused = quarantine.refused(inspected, visits.SOURCE)
-            quarantine.append(refused, arguments.quarantine_path, visits.SOURCE, tally.refused_between())
         staged.publish()
+    if run.quarantined:
+        refused = quarantine.to_table(inspected, visits.SOURCE)
+        quarantine.append(refused, arguments.quarantine_path, visits.SOURCE, tally.refused_between())
     counts.report(spark, "clickstream_batch", arguments, run, path)
 
 
 if __name__ == "__main__":
-    with glue_session() as session:
-        main(session, parse_arguments(Arguments, sys.argv))
+    given = parse_arguments(Arguments, sys.argv)
+    with glue_session(sys.argv) as session:
+        main(session, given)

@@ -63,7 +63,7 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
         taken = inspected.transform(tally.inspected).where(IS_TAKEN)
         judged = taken.transform(events.with_outcome, stored).transform(tally.judged)
         written = judged.where("written = 1").transform(events.to_table)
-        sized = layout.sized_for_athena(written, schemas.EVENTS_PARTITIONS, by="created_ts")
+        sized = layout.sized_for_athena(written, schemas.EVENTS_PARTITIONS, order=["created_ts"])
         if arguments.mode == "merge":
             branch.append(sized)
         else:
@@ -72,14 +72,14 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
         run = tally.counts()
         run.check(arguments.max_quarantined_share)
         if run.replaced:
-            again = inspected.where(IS_TAKEN).transform(events.with_outcome, stored)
-            branch.delete(again.where("superseded = 1"), events.IDENTITY)
-        if run.quarantined:
-            refused = quarantine.refused(inspected, events.SOURCE)
-            quarantine.append(refused, arguments.quarantine_path, events.SOURCE, tally.refused_between())
+            judged = inspected.where(IS_TAKEN).transform(events.with_outcome, stored)
+            branch.delete(judged.where("superseded = 1"), events.IDENTITY)
         if run.written or arguments.mode == "rebuild":
             branch.publish()
-    counts.report(spark, "events_batch", arguments, run, iceberg.location(spark, arguments.events_table))
+    if run.quarantined:
+        refused = quarantine.to_table(inspected, events.SOURCE)
+        quarantine.append(refused, arguments.quarantine_path, events.SOURCE, tally.refused_between())
+    counts.report(spark, "events_batch", arguments, run, branch.location)
 
 
 def _is_touched(taken: DataFrame, branch: iceberg.Branch, arguments: Arguments) -> Column:
@@ -92,9 +92,11 @@ def _is_touched(taken: DataFrame, branch: iceberg.Branch, arguments: Arguments) 
         return F.col("created_date").between(F.lit(arguments.start_date), F.lit(arguments.end_date))
     if arguments.mode == "merge" and branch.is_empty():
         return F.lit(False)
-    return F.col("created_date").isin(events.dates(taken))
+    dates = events.dates(taken)
+    return F.col("created_date").isin(dates) if dates else F.lit(False)
 
 
 if __name__ == "__main__":
-    with glue_session() as session:
-        main(session, parse_arguments(Arguments, sys.argv))
+    given = parse_arguments(Arguments, sys.argv)
+    with glue_session(sys.argv) as session:
+        main(session, given)

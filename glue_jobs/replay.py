@@ -7,12 +7,13 @@ Writes  --events_table      for --source events, as events_batch does
 Rerun   safe: a row that is accepted is marked and not taken again; one that is refused again stays as it is
 """
 
+import json
 import sys
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 import clickstream_batch  # the scripts beside this one
@@ -34,43 +35,51 @@ class Arguments:
     events_table: str | None = None
     clickstream_path: str | None = None
 
-
-def main(spark: SparkSession, arguments: Arguments) -> None:
-    """Read, transform, write."""
-    rows = quarantine.open_rows(spark, arguments.quarantine_path, arguments.source)
-    if arguments.reason:
-        rows = rows.where(F.array_contains("reasons", arguments.reason))
-    if arguments.start_date:
-        rows = rows.where(F.col("arrived_date") >= F.lit(arguments.start_date))
-    if arguments.end_date:
-        rows = rows.where(F.col("arrived_date") <= F.lit(arguments.end_date))
-    refusing = {"events": events, "clickstream": visits}[arguments.source]
-    accepted = (
-        quarantine
-        .as_sent(rows)
-        .transform(refusing.parse)
-        .transform(quarantine.with_reasons, refusing.rules())
-        .where("reasons is null")
-        .select("quarantine_id", *schemas.RAW_LINE.names)
-        .localCheckpoint()  # what lands is what is marked
-    )
-    _land(accepted.drop("quarantine_id"), arguments)
-    quarantine.mark_replayed(accepted, arguments.quarantine_path, arguments.source)
-
-
-def _land(lines: DataFrame, arguments: Arguments) -> None:
-    path = arguments.quarantine_path
-    match arguments:
-        case Arguments(source="events", events_table=str(table)):
-            events_batch.land(lines, events_batch.Arguments(path, table, path))
-        case Arguments(source="clickstream", clickstream_path=str(target)):
-            clickstream_batch.land(lines, clickstream_batch.Arguments(path, target, path))
-        case Arguments(source="events"):
+    def __post_init__(self) -> None:
+        """Refuse a source without the table it lands in."""
+        if self.source == "events" and not self.events_table:
             raise errors.ArgumentError("--events_table missing; --source events needs it")
-        case _:
+        if self.source == "clickstream" and not self.clickstream_path:
             raise errors.ArgumentError("--clickstream_path missing; --source clickstream needs it")
 
 
+def main(spark: SparkSession, arguments: Arguments) -> None:
+    """Read, transform, write."""
+    path, source = arguments.quarantine_path, arguments.source
+    refusing = {"events": events, "clickstream": visits}[source]
+    if arguments.reason and arguments.reason not in refusing.rules():
+        raise errors.ArgumentError(f"--reason must be one of {', '.join(refusing.rules())}, not {arguments.reason!r}")
+    selected = quarantine.open_rows(spark, path, source).where(_is_asked_for(arguments))
+    inspected = (
+        quarantine
+        .as_sent(selected)
+        .transform(refusing.parse)
+        .transform(quarantine.with_reasons, refusing.rules())
+        .select("quarantine_id", *schemas.RAW_LINE.names, "reasons")
+        .localCheckpoint()  # what lands is what is marked
+    )
+    accepted = inspected.where("reasons is null").drop("reasons")
+    lines = accepted.drop("quarantine_id")
+    if source == "events":
+        events_batch.land(lines, events_batch.Arguments(path, str(arguments.events_table), path))
+    else:
+        clickstream_batch.land(lines, clickstream_batch.Arguments(path, str(arguments.clickstream_path), path))
+    quarantine.mark_replayed(accepted, path, source)
+    print(json.dumps({"job": "replay", "source": source, "open": inspected.count(), "accepted": accepted.count()}))
+
+
+def _is_asked_for(arguments: Arguments) -> Column:
+    is_asked_for = F.lit(True)
+    if arguments.reason:
+        is_asked_for &= F.array_contains("reasons", arguments.reason)
+    if arguments.start_date:
+        is_asked_for &= F.col("arrived_date") >= F.lit(arguments.start_date)
+    if arguments.end_date:
+        is_asked_for &= F.col("arrived_date") <= F.lit(arguments.end_date)
+    return is_asked_for
+
+
 if __name__ == "__main__":
-    with glue_session() as session:
-        main(session, parse_arguments(Arguments, sys.argv))
+    given = parse_arguments(Arguments, sys.argv)
+    with glue_session(sys.argv) as session:
+        main(session, given)

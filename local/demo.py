@@ -35,17 +35,17 @@ def main() -> None:
     )
     for name in QUERIES:
         say(f"ddl/queries/{name}.sql")
-        local("sql", (ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
+        command("sql", (ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
     say(f'Ask more: .venv/bin/python -m local --lake {LAKE} sql "select ..."')
 
 
 def run(job: str, *arguments: str) -> None:
     """Run a job; the demo ends where it fails."""
     say(f"Running glue_jobs/{job}.py")
-    local("run", job, *arguments)
+    command("run", job, *arguments)
 
 
-def local(*arguments: str) -> None:
+def command(*arguments: str) -> None:
     """Call ``python -m local`` on the demo's lake."""
     subprocess.run([sys.executable, "-m", "local", "--lake", str(LAKE), *arguments], check=True)  # noqa: S603
 

@@ -8,11 +8,11 @@ from py4j.java_gateway import JavaClass
 from pyspark.sql import SparkSession, SQLContext
 
 
-def stand_in(spark: SparkSession) -> list[str]:
-    """Replace what needs Glue's JVM classes; return a list that the names of committed jobs are added to."""
-    committed: list[str] = []
+def stand_in(spark: SparkSession) -> list[str] | None:
+    """Replace what needs Glue's JVM classes; return a list that committed jobs are added to, None where Glue is."""
     if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # noqa: SLF001  # as awsglue does
-        return committed
+        return None
+    committed: list[str] = []
 
     def start_context(self: GlueContext, *_: Any, **__: Any) -> None:
         SQLContext.__init__(self, spark.sparkContext, spark)

@@ -41,7 +41,7 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
     except ClickstreamError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    if name not in committed:
+    if committed is not None and name not in committed:
         print(f"{name}: ended without committing", file=sys.stderr)
         return 1
     return 0

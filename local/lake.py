@@ -1,6 +1,6 @@
 """A lake on this machine: Spark with an Iceberg catalog in one SQLite file, and the tables of ddl/."""
 
-import itertools
+import argparse
 import json
 import logging
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from clickstream import parquet, quarantine
 from local import ddl, jars
 
 
@@ -54,17 +55,19 @@ def create_tables(spark: SparkSession, lake: Path) -> None:
             spark.sql(ddl.spark_create(table))
         else:
             location = paths.get(table.name, table.location)
-            files = spark.read.schema(table.schema)
-            has_files = any(Path(location).glob("**/*.parquet"))
-            rows = files.parquet(location) if has_files else spark.createDataFrame([], table.schema)
-            rows.createOrReplaceTempView(table.name)
+            parquet.read(spark, location, table.schema).createOrReplaceTempView(table.name)
 
 
 def remember_paths(lake: Path, arguments: list[str]) -> None:
     """Note where a job was told to put a plain table (``--<table>_path``), as a catalog would."""
+    names = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     plain = [table.name for table in ddl.tables(str(lake)) if not table.is_iceberg]
-    given = dict(itertools.pairwise(arguments))
-    paths = {name: str(Path(given[f"--{name}_path"]).absolute()) for name in plain if f"--{name}_path" in given}
+    for name in plain:
+        names.add_argument(f"--{name}_path", nargs="?")
+    given = vars(names.parse_known_args(arguments)[0])
+    paths = {name: str(Path(given[f"{name}_path"]).absolute()) for name in plain if given[f"{name}_path"]}
+    if "quarantine" in paths:
+        paths["quarantine_replayed"] = quarantine.replayed_path(paths["quarantine"])
     (lake / "paths.json").write_text(json.dumps(_read_paths(lake) | paths, indent=2))
 
 

@@ -15,12 +15,12 @@ from pyspark.sql import functions as F
 from local import lake as lakes
 
 
-def answer(lake: Path, query: str, form: str) -> int:
+def answer(lake: Path, query: str, format_name: str) -> int:
     """Print the answer; return 0 only if there is one."""
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         translated = sqlglot.transpile(query, read="athena", write="spark")[0]
-        WRITERS[form](lakes.session(lake).sql(translated))
+        WRITERS[format_name](lakes.session(lake).sql(translated))
     except (sqlglot.errors.SqlglotError, PySparkException) as error:
         print(f"sql: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1

@@ -1,5 +1,5 @@
 -- What happened, how often, and how many users did it: the ten most frequent event types of the last month with data.
--- Reads one column of each day's files; narrow created_date to read less.
+-- Narrow created_date to read less.
 SELECT
     event_type,
     count(*) AS events,

@@ -1,4 +1,4 @@
--- Where visitors came from, day by day: visits, visitors and pages a visitor, for the five largest countries of each day.
+-- Where visitors came from, day by day: visitors, their visits and the pages they saw, for the five largest countries of each day.
 WITH per_country AS (
     SELECT
         event_date,

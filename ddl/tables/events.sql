@@ -1,5 +1,5 @@
 -- One row: a product event, once, as it first arrived.
--- Written by glue_jobs/events_batch.py and glue_jobs/events_stream.py; Parquet under Iceberg.
+-- Written by glue_jobs/events_batch.py; Parquet under Iceberg.
 -- Parameters: ${lake} where the lake lies, e.g. s3://my-lake
 -- Usage:
 --   select event_type, count(*) as events

@@ -5,7 +5,7 @@ import re
 import types
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from clickstream import errors, glue
 
@@ -26,9 +26,6 @@ class Share(float):
 
 KINDS = {
     Share: "a share from 0 to 1",
-    str: "text",
-    int: "a whole number",
-    float: "a number",
     date: "a date like 2024-03-17",
 }
 
@@ -64,8 +61,10 @@ def _value(name: str, text: str, kind: Any) -> Any:
         if text not in get_args(kind):
             raise errors.ArgumentError(f"--{name} must be one of {', '.join(get_args(kind))}, not {text!r}")
         return text
-    if get_origin(kind) in {Union, types.UnionType}:
+    if get_origin(kind) is types.UnionType:
         kind = next(member for member in get_args(kind) if member is not types.NoneType)
+    if kind is str:
+        return text
     try:
         return date.fromisoformat(text) if kind is date else kind(text)
     except ValueError as error:

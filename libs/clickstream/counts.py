@@ -23,7 +23,7 @@ class Counts:
     written: int
     replaced: int  # of those written: took the place of a row that arrived later
     duplicate: int
-    conflict: int  # of those written: the event_uuid stands under another created_at, too
+    conflict: int  # of those written: the event_uuid stands under an earlier created_at among the rows at hand
     quarantined: int
     quarantined_by_reason: dict[str, int]  # a row counts under each of its reasons
     outside_dates: int

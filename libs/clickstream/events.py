@@ -66,16 +66,17 @@ def with_outcome(events: DataFrame, stored: DataFrame) -> DataFrame:
 
     Whole batch; each is 1 or 0. Of the events with one event_uuid and created_at the earliest arrival stays, then
     the smallest payload, then the one in the table. A new event is written or a duplicate; a stored one is superseded
-    where a new one stays. A written event is a conflict, too, if its event_uuid also stands under an earlier
-    created_at.
+    where a new one stays. A written event is a conflict, too, if its event_uuid stands under an earlier created_at
+    among the events and the stored rows at hand.
     """
     new = events.withColumnRenamed("raw", "payload").drop("reasons", "origin").withColumn("in_table", F.lit(False))
     candidates = new.unionByName(
-        stored.select(*IDENTITY[:-1]).withColumn("in_table", F.lit(True)), allowMissingColumns=True
+        stored.select("event_uuid", "created_at", "arrived_at", "payload").withColumn("in_table", F.lit(True)),
+        allowMissingColumns=True,
     )
     earliest_first = ("created_at", "arrived_at", "payload", F.desc("in_table"))
     by_uuid = Window.partitionBy("event_uuid").orderBy(*earliest_first)
-    by_key = Window.partitionBy("event_uuid", "created_at").orderBy(*earliest_first)
+    by_key = Window.partitionBy("event_uuid", "created_at").orderBy(*earliest_first[1:])
     is_new = ~F.col("in_table")
     stays = F.col("previous").isNull() | (F.col("previous") != F.col("created_at"))
     return (

@@ -1,6 +1,5 @@
 """The one door to awsglue: a job's session, and the options it was started with."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,17 +16,18 @@ SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # the default, INT96, has no statistics in Athena
     "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "512m",  # of shuffled rows; as zstd Parquet 128-512 MB
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PropagateEmptyRelation",
     "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
 }
 
 
 @contextmanager
-def glue_session() -> Iterator[SparkSession]:
+def glue_session(argv: Sequence[str]) -> Iterator[SparkSession]:
     """Give the job's session; commit the Glue job only when the body ends without an exception."""
     glue = GlueContext(SparkContext.getOrCreate())
     job = Job(glue)
-    options = resolve(sys.argv, ["JOB_NAME"])
+    options = resolve(argv, ["JOB_NAME"])
     job.init(options["JOB_NAME"], options)
     spark = glue.spark_session
     for name, value in SESSION_SETTINGS.items():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, IllegalArgumentException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -20,6 +21,7 @@ WRITE_PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",  # each run makes some versions of a small file
     "write.parquet.dict-size-bytes": "65536",  # a column chunk of distinct values gives up its dictionary early
 }
+ATTEMPTS = 5  # to change metadata beside other writers
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,10 @@ class Branch:
 
     def delete(self, rows: DataFrame, columns: Sequence[str]) -> None:
         """Take out the rows that are alike in the columns."""
-        rows.select(*columns).createOrReplaceTempView("rows_to_delete")
         alike = " and ".join(f"stored.{column} <=> deleted.{column}" for column in columns)
-        self.spark.sql(f"""
-            merge into {self.path} as stored using rows_to_delete as deleted on {alike} when matched then delete
-        """)
+        merge = f"merge into {self.path} as stored using {{rows}} as deleted on {alike} when matched then delete"
+        found = rows.select(*columns).localCheckpoint()  # Spark 4.1 cannot plan a merge whose source reads its target
+        self.spark.sql(merge, rows=found)
 
     def is_empty(self) -> bool:
         """Whether readers see no row in the table."""
@@ -64,10 +65,18 @@ class Branch:
         catalog, name = self.table.split(".", 1)
         try:
             self.spark.sql(f"call {catalog}.system.fast_forward('{name}', 'main', '{self.name}')").collect()
-        except IllegalArgumentException as error:
+        except (IllegalArgumentException, Py4JJavaError) as error:
+            if not _is_lost_race(error):
+                raise
             raise errors.ConcurrentCommitError(
                 f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
             ) from error
+
+    @property
+    def location(self) -> str:
+        """The path below which the table's files lie."""
+        described = self.spark.sql(f"describe table extended {self.table}").where("col_name = 'Location'")
+        return str(described.collect()[0].data_type)
 
     def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
         return rows.writeTo(self.path).options(**{
@@ -85,17 +94,27 @@ def branch(spark: SparkSession, table: str, schema: StructType) -> Iterator[Bran
     _check_schema(spark, full_name, schema)
     _set_properties(spark, full_name)
     opened = Branch(spark, full_name, f"run_{uuid4().hex}")
-    spark.sql(f"alter table {full_name} create branch {opened.name} retain 1 days")  # if the run is killed
+    _alter(spark, f"alter table {full_name} create branch {opened.name} retain 1 days")  # if the run is killed
     try:
         yield opened
     finally:
-        spark.sql(f"alter table {full_name} drop branch if exists {opened.name}")
+        _alter(spark, f"alter table {full_name} drop branch if exists {opened.name}")
 
 
-def location(spark: SparkSession, table: str) -> str:
-    """Return the path below which the table's files lie."""
-    described = spark.sql(f"describe table extended {table}").where("col_name = 'Location'").collect()
-    return str(described[0].data_type)
+def _alter(spark: SparkSession, sql: str) -> None:
+    """Change a table's metadata; try again where another writer was first."""
+    for attempt in range(ATTEMPTS):
+        try:
+            spark.sql(sql)
+        except Py4JJavaError as error:
+            if not _is_lost_race(error) or attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def _is_lost_race(error: Exception) -> bool:
+    return any(sign in str(error) for sign in ("CommitFailedException", "Cannot fast-forward"))
 
 
 def _full_name(spark: SparkSession, table: str) -> str:
@@ -108,6 +127,8 @@ def _check_schema(spark: SparkSession, table: str, schema: StructType) -> None:
     try:
         actual = spark.table(table).schema
     except AnalysisException as error:
+        if "TABLE_OR_VIEW_NOT_FOUND" not in str(error):
+            raise
         raise errors.TableError(f"table {table} does not exist; it is created from ddl/tables") from error
     expected = {(field.name, field.dataType.simpleString()) for field in schema}
     found = {(field.name, field.dataType.simpleString()) for field in actual}
@@ -124,4 +145,4 @@ def _set_properties(spark: SparkSession, table: str) -> None:
     have = {row.key: row.value for row in spark.sql(f"show tblproperties {table}").collect()}
     if any(have.get(key) != value for key, value in WRITE_PROPERTIES.items()):
         pairs = ", ".join(f"'{key}' = '{value}'" for key, value in WRITE_PROPERTIES.items())
-        spark.sql(f"alter table {table} set tblproperties ({pairs})")
+        _alter(spark, f"alter table {table} set tblproperties ({pairs})")

@@ -1,18 +1,17 @@
 """How rows are laid out in files, so that Athena reads few and large ones."""
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 
 FILE_BYTES = 512 * 1024 * 1024  # the most that one file is meant to hold
-SHUFFLED_BYTES = "512m"  # of shuffled rows to a task; as zstd Parquet they are 128-512 MB
 
 
-def sized_for_athena(rows: DataFrame, partitions: tuple[str, ...], by: str) -> DataFrame:
-    """Bring the rows of a partition into one task, more only where it is large, and sort each task by time.
+def sized_for_athena(rows: DataFrame, partitions: Sequence[str], order: Sequence[str]) -> DataFrame:
+    """Bring the rows of a partition into one task, more only where it is large, and sort each task.
 
-    Whole batch. Adaptive execution splits a task that is larger than ``SHUFFLED_BYTES`` by the sizes it has seen.
+    Whole batch. Adaptive execution splits a task by the sizes it has seen; the size is among the settings in
+    ``glue.SESSION_SETTINGS``. The hint is SQL because Spark 3.5 and 4.1 take its columns in different forms otherwise.
     """
-    rows.sparkSession.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", SHUFFLED_BYTES)
-    columns = ", ".join(partitions)
-    return rows.sparkSession.sql(f"select /*+ rebalance({columns}) */ * from {{rows}}", rows=rows).sortWithinPartitions(
-        by
-    )
+    hinted = f"select /*+ rebalance({', '.join(partitions)}) */ * from {{rows}}"
+    return rows.sparkSession.sql(hinted, rows=rows).sortWithinPartitions(*order)

@@ -1,6 +1,6 @@
 """Plain Parquet tables in Hive layout: written aside, then moved in file by file; nothing there is ever deleted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -31,7 +31,7 @@ class Staged:
                 files.move(fs, file, table.suffix(file.toString().removeprefix(above)))
 
 
-def read(spark: SparkSession, path: str, schema: StructType) -> DataFrame:
+def read(spark: SparkSession, path: str, schema: StructType | str) -> DataFrame:
     """Read a table; one that has not been written yet is empty."""
     fs, root = files.file_system(spark, path)
     if not fs.exists(root):
@@ -40,13 +40,21 @@ def read(spark: SparkSession, path: str, schema: StructType) -> DataFrame:
 
 
 @contextmanager
-def staged(rows: DataFrame, path: str, partitions: tuple[str, ...], by: str) -> Iterator[Staged]:
-    """Write the rows below ``path/_staged``, sized for Athena and sorted by the column ``by``; clean up afterwards."""
-    aside = f"{path.rstrip('/')}/_staged/{uuid4()}"
-    sized = layout.sized_for_athena(rows, partitions, by)
+def staged(rows: DataFrame, path: str, partitions: Sequence[str], order: Sequence[str] = ()) -> Iterator[Staged]:
+    """Write the rows below ``path/_staged``, sized for Athena and in this order; clean up afterwards."""
+    table_path = path.rstrip("/")
+    aside = f"{table_path}/_staged/{uuid4()}"
+    # The writer wants the partitions first; an order that does not begin with them would be dropped.
+    sized = layout.sized_for_athena(rows, partitions, (*partitions, *order))
     try:
         sized.write.partitionBy(*partitions).parquet(aside)
-        yield Staged(rows.sparkSession, path.rstrip("/"), aside)
+        yield Staged(rows.sparkSession, table_path, aside)
     finally:
         fs, root = files.file_system(rows.sparkSession, aside)
         fs.delete(root, True)
+
+
+def append(rows: DataFrame, path: str, partitions: Sequence[str]) -> None:
+    """Add rows at once."""
+    with staged(rows, path, partitions) as aside:
+        aside.publish()

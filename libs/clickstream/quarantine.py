@@ -21,14 +21,14 @@ def with_reasons(rows: DataFrame, rules: Rules) -> DataFrame:
     return rows.withColumn("reasons", F.when(~is_good, broken))
 
 
-def refused(inspected: DataFrame, source: str) -> DataFrame:
+def to_table(inspected: DataFrame, source: str) -> DataFrame:
     """Return the other rows of ``with_reasons`` as ``schemas.QUARANTINE``.
 
     Needs the whole batch: lines of one file that are alike are told apart by a number, so that each is a row, and
     the same file read again gives the same ``quarantine_id``.
     """
     alike = Window.partitionBy("origin", "raw").orderBy("arrived_at")
-    is_base64 = F.encode("raw", "UTF-8") != F.col("raw").cast("binary")
+    is_base64 = F.array_contains("reasons", "not_utf8")
     in_base64 = F.regexp_replace(F.base64(F.col("raw").cast("binary")), "\\s", "")
     return (
         inspected
@@ -45,19 +45,16 @@ def refused(inspected: DataFrame, source: str) -> DataFrame:
 
 
 def append(refused: DataFrame, path: str, source: str, arrived: tuple[date, date]) -> None:
-    """Add the rows of ``refused`` that are not in the quarantine yet; they arrived between the two dates."""
+    """Add the rows of ``to_table`` that are not in the quarantine yet; they arrived between the two dates."""
     stored = parquet.read(refused.sparkSession, path, schemas.QUARANTINE)
     same_days = stored.where((F.col("source") == source) & F.col("arrived_date").between(*arrived))
     new = refused.join(same_days.select("quarantine_id"), "quarantine_id", "left_anti")
-    with parquet.staged(
-        new.select(*schemas.QUARANTINE.names), path, schemas.QUARANTINE_PARTITIONS, by="arrived_at"
-    ) as staged:
-        staged.publish()
+    parquet.append(new.select(*schemas.QUARANTINE.names), path, schemas.QUARANTINE_PARTITIONS)
 
 
 def open_rows(spark: SparkSession, path: str, source: str) -> DataFrame:
     """Return the rows of a source that have not been replayed."""
-    replayed = parquet.read(spark, _replayed_path(path), schemas.REPLAYED).where(F.col("source") == source)
+    replayed = parquet.read(spark, replayed_path(path), schemas.REPLAYED).where(F.col("source") == source)
     stored = parquet.read(spark, path, schemas.QUARANTINE).where(F.col("source") == source)
     return stored.join(replayed, "quarantine_id", "left_anti").select(*schemas.QUARANTINE.names)
 
@@ -71,9 +68,9 @@ def as_sent(rows: DataFrame) -> DataFrame:
 def mark_replayed(rows: DataFrame, path: str, source: str) -> None:
     """Note that the rows (quarantine_id) have been accepted after all."""
     marks = rows.select("quarantine_id", F.current_timestamp().alias("replayed_at"), F.lit(source).alias("source"))
-    with parquet.staged(marks, _replayed_path(path), schemas.REPLAYED_PARTITIONS, by="replayed_at") as staged:
-        staged.publish()
+    parquet.append(marks, replayed_path(path), schemas.REPLAYED_PARTITIONS)
 
 
-def _replayed_path(path: str) -> str:
+def replayed_path(path: str) -> str:
+    """Return where ``quarantine_replayed`` lies beside a quarantine."""
     return f"{path.rstrip('/')}_replayed"

@@ -40,7 +40,9 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
     Row-wise. ``json_tuple`` reads as far as the first object goes and would not see that two were glued on one line.
     So the line's last brace is moved behind one more key, which is found if and only if the line is one object.
     """
-    trimmed = lines.withColumn("trimmed", F.expr("case when endswith(raw, '}') then raw else trim(trailing ' \t\r' from raw) end"))
+    trimmed = lines.withColumn(
+        "trimmed", F.expr("case when endswith(raw, '}') then raw else trim(trailing ' \t\r' from raw) end")
+    )
     last_brace_moved = F.expr(f"""
         concat(cast(substr(cast(trimmed as binary), 1, octet_length(trimmed) - 1) as string),
                case when trimmed = '{{}}' then '' else ',' end, '"{_END}":1}}')
