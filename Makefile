@@ -30,8 +30,8 @@ types: setup ## Check types
 
 check: lint types test ## What CI runs: lint, types, tests
 
-bench: setup ## Measure events_batch beside a floor, the way tutorials write it, and DuckDB (20 minutes)
-	.venv/bin/python -m bench
+bench: setup ## Measure events_batch beside a floor, the way tutorials write it, and DuckDB (an hour)
+	.venv/bin/python -m bench --scale
 
 wheel: setup ## Build the library's wheel into dist/
 	.tools/bin/uv build --quiet --wheel --out-dir dist

@@ -1,5 +1,7 @@
 """UTC, one Spark session for the whole run, and a lake of its own for every test."""
 
+# ruff: noqa: E402 - the zone is set before anything reads it
+
 import os
 import sys
 import time
@@ -8,14 +10,15 @@ from pathlib import Path
 
 os.environ["TZ"] = "UTC"  # before Spark starts
 time.tzset()
+os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"  # short plans never pay for the second compiler
 sys.path.insert(0, str(Path(__file__).parent.parent / "glue_jobs"))
 
 import pytest
-from clickstream.glue import SESSION_SETTINGS
 from pyspark.sql import SparkSession
-
-from local import lake
 from trial import Trial
+
+from clickstream.glue import SESSION_SETTINGS
+from local import lake
 
 
 @pytest.fixture(scope="session")

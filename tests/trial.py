@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from pyspark.sql import DataFrame, SparkSession
+
 import clickstream_batch
 import events_batch
 import replay
 from clickstream import parquet, schemas
-from pyspark.sql import DataFrame, SparkSession
-
 from local import ddl
 
 ARRIVED = datetime(2024, 3, 20, 12, tzinfo=UTC)  # of a file outside arrived=YYYY-MM-DD/HH/
@@ -71,8 +71,15 @@ class Trial:
 
     def replay(self, source: str, **arguments: Any) -> None:
         """Run the job for the tables of this lake."""
-        targets = {"events": {"events_table": self.events_table}, "clickstream": {"clickstream_path": self.clickstream_path}}
+        targets = {
+            "events": {"events_table": self.events_table},
+            "clickstream": {"clickstream_path": self.clickstream_path},
+        }
         replay.main(self.spark, replay.Arguments(self.quarantine_path, source, **targets[source], **arguments))
+
+    def replay_without_target(self, source: str) -> None:
+        """Run the job as someone who forgot where the rows belong."""
+        replay.main(self.spark, replay.Arguments(self.quarantine_path, source))
 
     def runs(self) -> set[str]:
         """Read what the jobs have reported."""

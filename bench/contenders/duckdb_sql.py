@@ -19,8 +19,8 @@ LINES = r"""
         filename as origin,
         strptime(regexp_extract(filename, 'arrived=(\d{4}-\d\d-\d\d/\d\d)/', 1), '%Y-%m-%d/%H') as arrived_at
     from read_csv(
-        getvariable('raw') || '/**/*.gz', columns = {'raw': 'varchar'}, filename = true, header = false, auto_detect = false,
-        delim = '\x01', quote = '', escape = '', comment = '', new_line = '\n', nullstr = '\x02',
+        getvariable('raw') || '/**/*.gz', columns = {'raw': 'varchar'}, filename = true, header = false,
+        auto_detect = false, delim = '\x01', quote = '', escape = '', comment = '', new_line = '\n', nullstr = '\x02',
         ignore_errors = true, store_rejects = true, rejects_limit = 0
     )
 """
@@ -106,7 +106,9 @@ REFUSED = """
 def main(raw: Path, out: Path) -> None:
     """Read, transform, write."""
     out.mkdir(parents=True)
-    duck = duckdb.connect(config={"threads": THREADS, "preserve_insertion_order": False})
+    duck = duckdb.connect(
+        config={"threads": THREADS, "preserve_insertion_order": False, "temp_directory": str(out / "spilled")}
+    )
     duck.execute("set partitioned_write_max_open_files = 2000")  # else it closes files early and makes many small ones
     duck.execute("set variable raw = ?", [str(raw)])
     duck.execute("set variable out = ?", [str(out)])

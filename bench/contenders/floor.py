@@ -8,7 +8,7 @@ from local import lake
 
 def main(raw: Path, out: Path) -> None:
     """Read and write."""
-    spark = lake.session(out)
+    spark = lake.session(out / "lake")
     lines = spark.read.option("recursiveFileLookup", "true").text(str(raw))
     lines.write.option("compression", "zstd").parquet(str(out / "events"))
     spark.stop()

@@ -8,7 +8,7 @@ from local import lake
 
 def main(_: Path, out: Path) -> None:
     """Do nothing."""
-    lake.session(out).stop()
+    lake.session(out / "lake").stop()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ which of two duplicates stays is left to chance; the text as sent is not kept. I
 shuffle partitions are kinder to it than Spark's default of 200, and so is the compression, which is not the default.
 """
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,10 @@ from pathlib import Path
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, TimestampType
 
+from bench import worker_daemon
 from local import lake
+
+MILLISECONDS, MICROSECONDS = 10**11, 10**14  # from these sizes on a Unix time has them as its unit
 
 
 @F.udf(TimestampType())
@@ -20,9 +24,8 @@ def to_datetime(created_at: str | None) -> datetime | None:
     """Read Unix s, ms or us."""
     try:
         number = float(created_at or "")
-        while abs(number) >= 100_000_000_000:  # noqa: PLR2004  # seconds until the year 5138
-            number /= 1000
-        return datetime.fromtimestamp(number, UTC)
+        unit = 1 if abs(number) < MILLISECONDS else 1_000 if abs(number) < MICROSECONDS else 1_000_000
+        return datetime.fromtimestamp(number / unit, UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -42,7 +45,8 @@ def to_subtype(event_name: str | None) -> str | None:
 
 def main(raw: Path, out: Path) -> None:
     """Read, transform, write."""
-    spark = lake.session(out)
+    os.environ["PYSPARK_SUBMIT_ARGS"] = worker_daemon.SUBMIT_ARGUMENTS
+    spark = lake.session(out / "lake")
     rows = (
         spark.read
         .option("recursiveFileLookup", "true")

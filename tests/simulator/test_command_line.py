@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(shape, tmp_path):
             "--malformed",
             "0.1",
         ]
-        subprocess.run(command, check=True, cwd=PROJECT, env=os.environ | {"PYTHONHASHSEED": number})  # noqa: S603
+        subprocess.run(command, check=True, cwd=PROJECT, env=os.environ | {"PYTHONHASHSEED": number})
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
     assert len(contents(tmp_path / "1")) > 10
 

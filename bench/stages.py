@@ -1,0 +1,99 @@
+"""Where the CPU time of ``events_batch`` goes: its plan, built up stage by stage, in one warm session.
+
+Run as ``python -m bench.stages RAW OUT ROUNDS``; OUT/stages.json gets the CPU seconds of each round by stage.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from bench import meter
+from clickstream import counts, events, glue, iceberg, layout, quarantine, raw, schemas
+from local import lake
+
+REFUSED = "refused rows"
+ALL_DATES = (date(2000, 1, 1), date(2100, 1, 1))
+
+# Each but the last is the one before and one step more, so the difference is the step.
+EXPLAINED = {
+    "read": "unzip, split into lines",
+    "parse": "fields, rules, counts",
+    "dedupe": "shuffle and sort by event_uuid, windows, the table's columns",
+    "layout": "shuffle by partition, sort by time",
+    "write": "Parquet by Iceberg, commit to a branch",
+    REFUSED: "read and parse once more, write the quarantine",
+}
+
+
+def main(raw_path: Path, out: Path, rounds: int) -> None:
+    """Warm up with one round that does not count, then measure."""
+    spark = lake.session(out)
+    for name, value in glue.SESSION_SETTINGS.items():
+        spark.conf.set(name, value)
+    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001  # no other way to know the JVM's process
+    spent: dict[str, list[float]] = {stage: [] for stage in EXPLAINED}
+    for number in range(rounds + 1):
+        for stage, run in steps(spark, raw_path, out / f"quarantine_{number}").items():
+            before = meter.process_cpu(gateway.proc.pid)
+            run()
+            if number:
+                spent[stage].append(meter.process_cpu(gateway.proc.pid) - before)
+    spark.stop()
+    (out / "stages.json").write_text(json.dumps(spent), encoding="utf-8")
+
+
+def steps(spark: SparkSession, raw_path: Path, quarantine_path: Path) -> dict[str, Callable[[], None]]:
+    """Build ``events_batch.land`` up to each stage, into Spark's sink that throws rows away."""
+
+    def lines() -> DataFrame:
+        return raw.read_lines(spark, str(raw_path))
+
+    def inspected() -> DataFrame:
+        checked = lines().transform(events.parse).transform(quarantine.with_reasons, events.rules())
+        return checked.withColumn("is_outside", events.is_outside(None, None))
+
+    def taken(tally: counts.Tally) -> DataFrame:
+        return inspected().transform(tally.inspected).where("reasons is null and not is_outside")
+
+    def unique(tally: counts.Tally) -> DataFrame:
+        stored = spark.table("events").where(F.lit(False))
+        judged = taken(tally).transform(events.with_outcome, stored).transform(tally.judged)
+        return judged.where("written = 1").transform(events.to_table)
+
+    def laid_out(tally: counts.Tally) -> DataFrame:
+        return layout.sized_for_athena(unique(tally), schemas.EVENTS_PARTITIONS, order=["created_ts"])
+
+    def write() -> None:
+        with iceberg.branch(spark, "events", schemas.EVENTS) as branch:
+            branch.append(laid_out(tally()))
+
+    def refuse() -> None:
+        refused = quarantine.to_table(inspected(), events.SOURCE)
+        quarantine.append(refused, str(quarantine_path), events.SOURCE, ALL_DATES)
+
+    def tally() -> counts.Tally:
+        return counts.Tally(events.rules())
+
+    return {
+        "read": lambda: throw_away(lines()),
+        "parse": lambda: throw_away(taken(tally())),
+        "dedupe": lambda: throw_away(unique(tally())),
+        "layout": lambda: throw_away(laid_out(tally())),
+        "write": write,
+        REFUSED: refuse,
+    }
+
+
+def throw_away(rows: DataFrame) -> None:
+    """Compute every column of every row, and keep none."""
+    rows.write.format("noop").mode("overwrite").save()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,33 @@
+"""Plain tables: nothing is seen before it is published, and nothing that is there goes away."""
+
+from pyspark.sql.types import IntegerType, StructField, StructType
+
+from clickstream import parquet
+
+SCHEMA = StructType([StructField("n", IntegerType()), StructField("day", IntegerType())])
+
+
+def stored(spark, path):
+    return sorted(row.n for row in parquet.read(spark, path, SCHEMA).collect())
+
+
+def test_a_table_that_nobody_has_written_is_empty(spark, tmp_path):
+    assert stored(spark, str(tmp_path / "nowhere")) == []
+
+
+def test_rows_are_seen_once_published(spark, tmp_path):
+    path = str(tmp_path / "table")
+    for number in (1, 2):
+        rows = spark.createDataFrame([(number, 17)], SCHEMA)
+        with parquet.staged(rows, path, ["day"], ["n"]) as staged:
+            assert stored(spark, path) == list(range(1, number))
+            staged.publish()
+        assert stored(spark, path) == list(range(1, number + 1))  # <- beside what was there
+
+
+def test_nothing_is_left_of_what_was_not_published(spark, tmp_path):
+    path = tmp_path / "table"
+    with parquet.staged(spark.createDataFrame([(1, 17)], SCHEMA), f"{path}/", ["day"], ["n"]):
+        pass
+    assert stored(spark, str(path)) == []
+    assert not [file for file in path.rglob("*") if file.is_file()]

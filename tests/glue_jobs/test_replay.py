@@ -1,0 +1,84 @@
+"""Quarantined rows come back once the rules that refused them were mended; here, the longest uuid that there may be."""
+
+from datetime import date
+
+import pytest
+from trial import event, visit
+
+from clickstream import errors, events, parquet, quarantine, schemas, times
+
+FIRST_DAY, SECOND_DAY = "arrived=2024-03-18/10/a.json", "arrived=2024-03-19/10/a.json"
+
+
+def uuids(trial):
+    return sorted(row["event_uuid"] for row in trial.events())
+
+
+def still_open(spark, trial, source="events"):
+    return sorted(row.raw for row in quarantine.open_rows(spark, trial.quarantine_path, source).collect())
+
+
+def test_accepted_rows_land_once_and_the_others_stay(spark, trial, monkeypatch):
+    long, longer = event("eleven-long"), event("eleven-more")
+    broken = event("eleven-also", "/")
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(events, "LONGEST_UUID", 10)
+        trial.send([event("short"), long, long, longer, broken, "x"], FIRST_DAY)
+        assert trial.events_batch()["quarantined"] == 5
+    refused = trial.quarantine()
+
+    trial.replay("events")
+    assert uuids(trial) == ["eleven-long", "eleven-more", "short"]
+    assert {row["arrived_at"] for row in trial.events()} == {"2024-03-18T10:00:00Z"}  # <- as if it had been right
+    assert still_open(spark, trial) == sorted([broken, "x"])
+    assert trial.quarantine() == refused  # <- what was refused, and why, stays on record
+
+    rows = trial.events()
+    trial.replay("events")
+    assert trial.events() == rows
+    assert still_open(spark, trial) == sorted([broken, "x"])
+    marks = parquet.read(spark, quarantine.replayed_path(trial.quarantine_path), schemas.REPLAYED).collect()
+    assert len({mark.quarantine_id for mark in marks}) == len(marks) == 3
+
+
+def test_reason_and_dates_narrow_what_is_taken(spark, trial, monkeypatch):
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(events, "LONGEST_UUID", 10)
+        yesterday.setattr(times, "EARLIEST", 1_710_000_000_000)
+        trial.send([event("first-day-1"), event("old", at=1_700_000_000_000)], FIRST_DAY)
+        trial.send([event("second-day-1")], SECOND_DAY)
+        trial.events_batch()
+    assert uuids(trial) == []
+
+    trial.replay("events", reason="event_uuid_too_long", start_date=date(2024, 3, 19))
+    assert uuids(trial) == ["second-day-1"]
+    trial.replay("events", reason="event_uuid_too_long", end_date=date(2024, 3, 17))
+    assert uuids(trial) == ["second-day-1"]
+    trial.replay("events", reason="event_uuid_too_long", end_date=date(2024, 3, 18))
+    assert uuids(trial) == ["first-day-1", "second-day-1"]
+    assert still_open(spark, trial) == [event("old", at=1_700_000_000_000)]
+
+
+def test_each_source_has_its_own_rows(spark, trial, monkeypatch):
+    old = visit("ada", 1_700_000_000)
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(times, "EARLIEST", 1_710_000_000_000)
+        trial.clickstream_batch(raw_path=str(trial.send([old], "visits.json")))
+        trial.events_batch(raw_path=str(trial.send([event("old", at=1_700_000_000)], "events.json")))
+
+    trial.replay("clickstream")
+    assert [row["event_time"] for row in trial.clickstream()] == ["2023-11-14T22:13:20Z"]
+    assert still_open(spark, trial, "clickstream") == []
+    assert len(still_open(spark, trial, "events")) == 1
+    assert trial.events() == []
+
+
+def test_nothing_in_quarantine_is_a_run_of_nothing(trial):
+    trial.replay("events")
+    assert trial.events() == []
+
+
+@pytest.mark.parametrize("source", ["events", "clickstream"])
+def test_the_target_of_the_source_is_needed(trial, source):
+    with pytest.raises(errors.ArgumentError, match=f"missing; --source {source} needs it"):
+        trial.replay_without_target(source)
