@@ -6,7 +6,6 @@ Run as ``python -m bench.stages RAW OUT ROUNDS``; OUT/stages.json gets the CPU s
 import json
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from clickstream import counts, events, glue, iceberg, layout, quarantine, raw, 
 from local import lake
 
 REFUSED = "refused rows"
-ALL_DATES = (date(2000, 1, 1), date(2100, 1, 1))
 
 # Each but the last is the one before and one step more, so the difference is the step.
 EXPLAINED = {
@@ -75,7 +73,8 @@ def steps(spark: SparkSession, raw_path: Path, quarantine_path: Path) -> dict[st
 
     def refuse() -> None:
         refused = quarantine.to_table(inspected(), events.SOURCE)
-        quarantine.append(refused, str(quarantine_path), events.SOURCE, ALL_DATES)
+        with quarantine.staged(refused, str(quarantine_path), events.SOURCE) as staged:
+            staged.publish()
 
     def tally() -> counts.Tally:
         return counts.Tally(events.rules())

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import counts, parquet, quarantine, raw, schemas, visits
-from clickstream.arguments import Share, parse_arguments
+from clickstream.arguments import Share, check_apart, parse_arguments
 from clickstream.glue import glue_session
 
 
@@ -25,6 +25,12 @@ class Arguments:
     clickstream_path: str
     quarantine_path: str
     max_quarantined_share: Share = Share(1)  # of the lines read; beyond it the run fails
+
+    def __post_init__(self) -> None:
+        """Refuse paths that lie in each other."""
+        check_apart(
+            raw_path=self.raw_path, clickstream_path=self.clickstream_path, quarantine_path=self.quarantine_path
+        )
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
@@ -51,10 +57,10 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
     with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, order=["event_time"]) as staged:
         run = tally.counts()
         run.check(arguments.max_quarantined_share)
-        staged.publish()
-    if run.quarantined:
-        refused = quarantine.to_table(inspected, visits.SOURCE)
-        quarantine.append(refused, arguments.quarantine_path, visits.SOURCE, tally.refused_between())
+        refused = quarantine.to_table(inspected if run.quarantined else inspected.limit(0), visits.SOURCE)
+        with quarantine.staged(refused, arguments.quarantine_path, visits.SOURCE) as staged_refused:
+            staged.publish()
+            staged_refused.publish()
     counts.report(spark, "clickstream_batch", arguments, run, path)
 
 

@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import counts, errors, events, iceberg, layout, quarantine, raw, schemas
-from clickstream.arguments import Share, parse_arguments
+from clickstream.arguments import Share, check_apart, parse_arguments
 from clickstream.glue import glue_session
 
 IS_TAKEN = "reasons is null and not is_outside"
@@ -36,7 +36,8 @@ class Arguments:
     max_quarantined_share: Share = Share(1)  # of the lines read; beyond it the run fails
 
     def __post_init__(self) -> None:
-        """Refuse dates in the wrong order."""
+        """Refuse dates in the wrong order, and a quarantine among the raw lines."""
+        check_apart(raw_path=self.raw_path, quarantine_path=self.quarantine_path)
         if self.start_date and self.end_date and self.start_date > self.end_date:
             raise errors.ArgumentError(f"--start_date {self.start_date} is after --end_date {self.end_date}")
 
@@ -74,11 +75,11 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
         if run.replaced:
             judged = inspected.where(IS_TAKEN).transform(events.with_outcome, stored)
             branch.delete(judged.where("superseded = 1"), events.IDENTITY)
-        if run.written or arguments.mode == "rebuild":
-            branch.publish()
-    if run.quarantined:
-        refused = quarantine.to_table(inspected, events.SOURCE)
-        quarantine.append(refused, arguments.quarantine_path, events.SOURCE, tally.refused_between())
+        refused = quarantine.to_table(inspected if run.quarantined else inspected.limit(0), events.SOURCE)
+        with quarantine.staged(refused, arguments.quarantine_path, events.SOURCE) as staged:
+            if run.written or arguments.mode == "rebuild":
+                branch.publish()
+            staged.publish()
     counts.report(spark, "events_batch", arguments, run, branch.location)
 
 

@@ -36,7 +36,9 @@ class Arguments:
     clickstream_path: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a source without the table it lands in."""
+        """Refuse a source without the table it lands in, and dates in the wrong order."""
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise errors.ArgumentError(f"--start_date {self.start_date} is after --end_date {self.end_date}")
         if self.source == "events" and not self.events_table:
             raise errors.ArgumentError("--events_table missing; --source events needs it")
         if self.source == "clickstream" and not self.clickstream_path:
@@ -61,9 +63,9 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
     accepted = inspected.where("reasons is null").drop("reasons")
     lines = accepted.drop("quarantine_id")
     if source == "events":
-        events_batch.land(lines, events_batch.Arguments(path, str(arguments.events_table), path))
+        events_batch.land(lines, events_batch.Arguments("(replay)", str(arguments.events_table), path))
     else:
-        clickstream_batch.land(lines, clickstream_batch.Arguments(path, str(arguments.clickstream_path), path))
+        clickstream_batch.land(lines, clickstream_batch.Arguments("(replay)", str(arguments.clickstream_path), path))
     quarantine.mark_replayed(accepted, path, source)
     print(json.dumps({"job": "replay", "source": source, "open": inspected.count(), "accepted": accepted.count()}))
 

@@ -65,10 +65,14 @@ def remember_paths(lake: Path, arguments: list[str]) -> None:
     for name in plain:
         names.add_argument(f"--{name}_path", nargs="?")
     given = vars(names.parse_known_args(arguments)[0])
-    paths = {name: str(Path(given[f"{name}_path"]).absolute()) for name in plain if given[f"{name}_path"]}
+    paths = {name: _absolute(given[f"{name}_path"]) for name in plain if given[f"{name}_path"]}
     if "quarantine" in paths:
         paths["quarantine_replayed"] = quarantine.replayed_path(paths["quarantine"])
     (lake / "paths.json").write_text(json.dumps(_read_paths(lake) | paths, indent=2))
+
+
+def _absolute(path: str) -> str:
+    return path if ":/" in path else str(Path(path).absolute())
 
 
 def _read_paths(lake: Path) -> dict[str, str]:

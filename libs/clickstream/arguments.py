@@ -1,9 +1,10 @@
 """A job's ``--name value`` arguments, read into its dataclass; a field with a default is optional."""
 
 import dataclasses
+import itertools
 import re
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -43,9 +44,13 @@ def parse_arguments(kind: type[Arguments], argv: Sequence[str]) -> Arguments:
     """Read ``argv`` (the script's name first); raise ``ArgumentError`` that names what is missing, unknown or wrong."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
     given = [match[1] for word in argv[1:] if (match := OURS.fullmatch(word))]
-    unknown = [name for name in given if name not in fields and name not in GLUES]
+    unknown = [f"--{name}" for name in given if name not in fields and name not in GLUES]
+    unknown += [word for word in argv[1:] if _looks_like(word, fields) and not OURS.fullmatch(word)]
     if unknown:
-        raise errors.ArgumentError(f"--{unknown[0]} is not an argument of this job; it takes {_list(fields)}")
+        raise errors.ArgumentError(f"{unknown[0]} is not an argument of this job; it takes {_list(fields)}")
+    repeated = [name for name in fields if given.count(name) > 1]
+    if repeated:
+        raise errors.ArgumentError(f"{_list(repeated)} given more than once")
     required = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
     missing = [name for name in required if name not in given]
     if missing:
@@ -56,6 +61,20 @@ def parse_arguments(kind: type[Arguments], argv: Sequence[str]) -> Arguments:
     return kind(**{name: _value(name, values[name], hints[name]) for name in present})
 
 
+def check_apart(**paths: str) -> None:
+    """Raise ``ArgumentError`` where one of the paths is, or lies in, another."""
+    folders = {name: f"{re.sub('/+', '/', path).removeprefix('file:').rstrip('/')}/" for name, path in paths.items()}
+    for inner, outer in itertools.permutations(folders, 2):
+        if folders[inner].startswith(folders[outer]):
+            raise errors.ArgumentError(f"--{inner} {paths[inner]} lies in --{outer} {paths[outer]}")
+
+
+def _looks_like(word: str, fields: Iterable[str]) -> bool:
+    """Whether a word is one of the names but for its hyphens and capitals."""
+    name = word.partition("=")[0]
+    return name.startswith("-") and name.lstrip("-").lower().replace("-", "_") in fields
+
+
 def _value(name: str, text: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
@@ -64,6 +83,8 @@ def _value(name: str, text: str, kind: Any) -> Any:
     if get_origin(kind) is types.UnionType:
         kind = next(member for member in get_args(kind) if member is not types.NoneType)
     if kind is str:
+        if not text.strip():
+            raise errors.ArgumentError(f"--{name} is empty")
         return text
     try:
         return date.fromisoformat(text) if kind is date else kind(text)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +11,6 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, files
-
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -51,15 +49,12 @@ class Tally:
         self._judged = Observation()
 
     def inspected(self, rows: DataFrame) -> DataFrame:
-        """Pass on rows with reasons, arrived_at and is_outside."""
-        refused_on = F.when(F.col("reasons").isNotNull(), F.to_date("arrived_at"))
+        """Pass on rows with reasons and is_outside."""
         return rows.observe(
             self._inspected,
             F.count(F.lit(1)).alias("read"),
             F.count("reasons").alias("quarantined"),
             F.count_if("is_outside").alias("outside_dates"),
-            F.unix_date(F.min(refused_on)).alias("first_refused"),
-            F.unix_date(F.max(refused_on)).alias("last_refused"),
             *[F.count_if(F.array_contains("reasons", reason)).alias(f"reason_{reason}") for reason in self._reasons],
         )
 
@@ -82,11 +77,6 @@ class Tally:
             quarantined_by_reason={reason: rows for reason, rows in by_reason.items() if rows},
             outside_dates=int(inspected["outside_dates"]),
         )
-
-    def refused_between(self) -> tuple[date, date]:
-        """Return the first and the last date on which refused rows arrived, where there are any."""
-        first, last = (self._inspected.get[name] for name in ("first_refused", "last_refused"))
-        return _EPOCH + timedelta(days=first), _EPOCH + timedelta(days=last)
 
 
 def report(spark: SparkSession, job: str, arguments: Any, counts: Counts, path: str) -> None:

@@ -11,6 +11,8 @@ from clickstream.quarantine import Rules
 SOURCE = "events"
 PATH_VALUE = r"^[a-z0-9_]{1,64}\z"  # what may become part of a path
 IDENTITY = ("event_uuid", "created_at", "arrived_at", "payload", "created_date")  # of one stored row
+# A number with a point or an exponent, a boolean, an object, an array; whole numbers do as well as text.
+NOT_AN_ID = r'^(-?\d+([.]\d*)?[eE][+-]?\d+|-?\d+[.]\d*|"?-?Infinity"?|"?NaN"?|true|false|[\[{].*)\z'
 LONGEST_UUID = 128  # characters
 
 
@@ -37,9 +39,10 @@ def rules() -> Rules:
     return {
         **raw.rules(),
         "event_uuid_missing": is_other | has_uuid,
+        "event_uuid_not_text": is_other | ~has_uuid | raw.is_text("event_uuid", NOT_AN_ID),
         "event_uuid_too_long": is_other | ~has_uuid | (F.length("event_uuid") <= LONGEST_UUID),
         "event_name_missing": is_other | has_name,
-        "event_name_not_text": is_other | ~has_name | _is_text_name(),
+        "event_name_not_text": is_other | ~has_name | raw.is_text("event_name", r"^(\d+([eE]\d+)?|true|false)\z"),
         "event_type_invalid": is_other | ~has_name | F.col("event_type").rlike(PATH_VALUE),
         "created_at_missing": is_other | has_time,
         "created_at_not_a_time": is_other | ~has_time | F.col("created_at").isNotNull(),
@@ -112,11 +115,3 @@ def _created_date() -> Column:
 def _part(index: int) -> Column:
     """One part of ``payment:order:completed``, trimmed; null where it is absent or empty."""
     return F.expr(f"nullif(trim(get(split(event_name, ':'), {index})), '')")
-
-
-def _is_text_name() -> Column:
-    """Whether event_name was sent as text: ``json_tuple`` makes text of numbers and booleans, too."""
-    looks_otherwise = F.col("event_name").rlike(r"^(\d+([eE]\d+)?|true|false)\z")
-    is_number = F.from_json("raw", "event_name double")["event_name"].isNotNull()
-    is_boolean = F.from_json("raw", "event_name boolean")["event_name"].isNotNull()
-    return ~(looks_otherwise & (is_number | is_boolean))

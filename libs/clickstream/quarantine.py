@@ -1,7 +1,7 @@
 """Rows that are refused: each keeps its text as sent, all its reasons and where it came from."""
 
 from collections.abc import Mapping
-from datetime import date
+from contextlib import AbstractContextManager
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -44,12 +44,11 @@ def to_table(inspected: DataFrame, source: str) -> DataFrame:
     )
 
 
-def append(refused: DataFrame, path: str, source: str, arrived: tuple[date, date]) -> None:
-    """Add the rows of ``to_table`` that are not in the quarantine yet; they arrived between the two dates."""
-    stored = parquet.read(refused.sparkSession, path, schemas.QUARANTINE)
-    same_days = stored.where((F.col("source") == source) & F.col("arrived_date").between(*arrived))
-    new = refused.join(same_days.select("quarantine_id"), "quarantine_id", "left_anti")
-    parquet.append(new.select(*schemas.QUARANTINE.names), path, schemas.QUARANTINE_PARTITIONS)
+def staged(refused: DataFrame, path: str, source: str) -> AbstractContextManager[parquet.Staged]:
+    """Stage the rows of ``to_table`` that the quarantine does not hold yet."""
+    stored = parquet.read(refused.sparkSession, path, schemas.QUARANTINE).where(F.col("source") == source)
+    new = refused.join(stored.select("quarantine_id"), "quarantine_id", "left_anti")
+    return parquet.staged(new.select(*schemas.QUARANTINE.names), path, schemas.QUARANTINE_PARTITIONS)
 
 
 def open_rows(spark: SparkSession, path: str, source: str) -> DataFrame:

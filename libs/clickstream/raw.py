@@ -1,6 +1,7 @@
 """The raw archive: text lines, plain or gzip, in nested folders, filed by arrival as ``arrived=YYYY-MM-DD/HH/``."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -9,7 +10,7 @@ from pyspark.sql import functions as F
 from clickstream import errors, schemas
 from clickstream.quarantine import Rules
 
-_END = "end of the line"  # a key that no producer sends
+_END = f"end of the line {uuid4().hex}"  # a key that no producer can send
 
 
 def read_lines(spark: SparkSession, path: str) -> DataFrame:
@@ -60,12 +61,21 @@ def rules() -> Rules:
     return {"empty": is_object | ~is_empty, "not_utf8": is_utf8, "not_a_json_object": is_object | is_empty}
 
 
+def is_text(name: str, suspicious: str) -> Column:
+    """Whether a field was sent as a JSON text: ``with_fields`` makes text of everything else, too.
+
+    Only where the text matches the pattern ``suspicious`` is the line looked at again.
+    """
+    others = [F.from_json("raw", f"{name} {kind}")[name] for kind in ("double", "boolean", "map<string,string>")]
+    is_other = others[0].isNotNull() | others[1].isNotNull() | others[2].isNotNull()
+    return ~(F.col(name).rlike(suspicious) & is_other)
+
+
 def _arrival_in(path: str) -> Column:
-    """``…/arrived=2024-03-17/10/…`` -> 2024-03-17 10:00, by plain text functions: it is computed for every line."""
-    folders = f"substring_index({path}, 'arrived=', -1)"
-    return F.timestamp_seconds(
-        F.expr(f"""
-            unix_date(try_cast(left({folders}, 10) as date)) * 86400L
-            + coalesce(try_cast(substr({folders}, 12, 2) as int), 0) * 3600L
-        """)
-    )
+    """``…/arrived=2024-03-17/10/…`` -> 2024-03-17 10:00; null where no such folder is in the path."""
+    folders = F.substring_index(path, "/arrived=", -1)
+    is_arrival = folders.rlike(r"^2\d{3}-\d\d-\d\d/(([01]\d|2[0-3])/|[^/]*$)")
+    text = f"substring_index({path}, '/arrived=', -1)"
+    day = F.expr(f"unix_date(try_cast(left({text}, 10) as date)) * 86400L")
+    hour = F.expr(f"if(substr({text}, 14, 1) = '/', coalesce(try_cast(substr({text}, 12, 2) as int), 0), 0)")
+    return F.when(is_arrival, F.timestamp_seconds(day + hour * 3600))

@@ -9,7 +9,8 @@ EARLIEST = 946_684_800_000  # 2000-01-01 in Unix ms; an older event has a broken
 CLOCK_AHEAD = timedelta(days=1)  # a clock further ahead of the arrival is broken
 _YEAR_9999 = 253_402_300_799_999
 
-_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
+_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
+_DECIMAL = "^ *[+-]?[0-9]{1,29}([.][0-9]{0,20})?([eE][+]?[0-9]{1,2})? *$"
 _LEAP_SECOND = r"^(.{16}):60"
 
 
@@ -20,7 +21,8 @@ def unix_milliseconds(text: str) -> Column:
     and below 10^14 until 5138.
     """
     whole = f"try_cast({text} as bigint)"
-    exact = f"try_cast({text} as decimal(38, 9))"  # only where the text is not a whole number: it is slower
+    # Only where the text is not a whole number: it is slower, and for ever at an exponent like e-99999999.
+    exact = f"if({text} rlike '{_DECIMAL}', try_cast({text} as decimal(38, 9)), null)"
     return F.expr(f"""
         case when {whole} between -99999999999 and 99999999999 then {whole} * 1000
              when {whole} between -99999999999999 and 99999999999999 then {whole}

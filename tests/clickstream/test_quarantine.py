@@ -3,14 +3,18 @@
 # ruff: noqa: DTZ001 - Spark gives its times, all UTC, without a zone
 
 import base64
-from datetime import date, datetime
+from datetime import datetime
 
 from pyspark.sql import functions as F
 
 from clickstream import parquet, quarantine, raw, schemas
 
 NOW = datetime(2024, 3, 17, 11)
-DAY = (date(2024, 3, 17), date(2024, 3, 17))
+
+
+def add(rows, path):
+    with quarantine.staged(rows, path, "events") as staged:
+        staged.publish()
 
 
 def refused(spark, *lines):
@@ -57,8 +61,8 @@ def test_what_is_not_utf8_comes_back_byte_for_byte(spark):
 
 def test_a_row_is_added_once_and_open_until_it_is_marked(spark, tmp_path):
     path = str(tmp_path / "quarantine")
-    quarantine.append(refused(spark, ("x", "a.json"), ("y", "a.json")), path, "events", DAY)
-    quarantine.append(refused(spark, ("x", "a.json"), ("z", "a.json")), path, "events", DAY)
+    add(refused(spark, ("x", "a.json"), ("y", "a.json")), path)
+    add(refused(spark, ("x", "a.json"), ("z", "a.json")), path)
     assert sorted(row.raw for row in parquet.read(spark, path, schemas.QUARANTINE).collect()) == ["x", "y", "z"]
 
     still_open = quarantine.open_rows(spark, path, "events")
