@@ -9,7 +9,7 @@ EARLIEST = 946_684_800_000  # 2000-01-01 in Unix ms; an older event has a broken
 CLOCK_AHEAD = timedelta(days=1)  # a clock further ahead of the arrival is broken
 _YEAR_9999 = 253_402_300_799_999
 
-_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
+_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
 _DECIMAL = "^ *[+-]?[0-9]{1,29}([.][0-9]{0,20})?([eE][+]?[0-9]{1,2})? *$"
 _LEAP_SECOND = r"^(.{16}):60"
 

@@ -166,6 +166,6 @@ def test_a_table_with_another_schema_is_left_alone(spark, trial):
 
 
 def test_every_reason_is_one_that_a_run_can_report(trial):
-    trial.send(["", "x", "{}", event("u" * 129, 42, "soon"), event("u", "/", 0)])
+    trial.send(["", "x", "{}", event("u" * 129, 42, "soon"), event(1.5, "a", 1), event("u", "/", 0)])
     by_reason = trial.events_batch()["quarantined_by_reason"]
     assert set(by_reason) | {"not_utf8"} == set(events.rules())
