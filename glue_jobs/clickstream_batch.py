@@ -48,19 +48,19 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
         .transform(quarantine.with_reasons, visits.rules())
         .withColumn("is_outside", F.lit(False))
     )
-    dates = visits.dates(inspected.where("reasons is null"))
-    stored = parquet.read(spark, path, schemas.CLICKSTREAM).where(F.col("event_date").isin(dates))
-
-    accepted = inspected.transform(tally.inspected).where("reasons is null")
-    judged = accepted.transform(visits.with_outcome, stored).transform(tally.judged)
-    written = judged.where("written = 1").select(*schemas.CLICKSTREAM.names)
-    with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, order=["event_time"]) as staged:
-        run = tally.counts()
-        run.check(arguments.max_quarantined_share)
-        refused = quarantine.to_table(inspected if run.quarantined else inspected.limit(0), visits.SOURCE)
-        with quarantine.staged(refused, arguments.quarantine_path, visits.SOURCE) as staged_refused:
-            staged.publish()
-            staged_refused.publish()
+    with parquet.spooled(inspected.transform(tally.inspected), arguments.quarantine_path) as spooled:
+        accepted = spooled.where("reasons is null")
+        dates = visits.dates(accepted)
+        stored = parquet.read(spark, path, schemas.CLICKSTREAM).where(F.col("event_date").isin(dates))
+        judged = accepted.transform(visits.with_outcome, stored).transform(tally.judged)
+        written = judged.where("written = 1").select(*schemas.CLICKSTREAM.names)
+        with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, order=["event_time"]) as staged:
+            run = tally.counts()
+            run.check(arguments.max_quarantined_share)
+            refused = quarantine.to_table(spooled, visits.SOURCE)
+            with quarantine.staged(refused, arguments.quarantine_path, visits.SOURCE) as staged_refused:
+                staged.publish()
+                staged_refused.publish()
     counts.report(spark, "clickstream_batch", arguments, run, path)
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import counts, errors, events, iceberg, layout, quarantine, raw, schemas
+from clickstream import counts, errors, events, iceberg, layout, parquet, quarantine, raw, schemas
 from clickstream.arguments import Share, check_apart, parse_arguments
 from clickstream.glue import glue_session
 
@@ -57,11 +57,13 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
         .transform(quarantine.with_reasons, events.rules())
         .withColumn("is_outside", events.is_outside(arguments.start_date, arguments.end_date))
     )
-    with iceberg.branch(spark, arguments.events_table, schemas.EVENTS) as branch:
-        is_touched = _is_touched(inspected.where(IS_TAKEN), branch, arguments)
+    with (
+        iceberg.branch(spark, arguments.events_table, schemas.EVENTS) as branch,
+        parquet.spooled(inspected.transform(tally.inspected), arguments.quarantine_path) as spooled,
+    ):
+        taken = spooled.where(IS_TAKEN)
+        is_touched = _is_touched(taken, branch, arguments)
         stored = branch.published().where(is_touched if arguments.mode == "merge" else F.lit(False))
-
-        taken = inspected.transform(tally.inspected).where(IS_TAKEN)
         judged = taken.transform(events.with_outcome, stored).transform(tally.judged)
         written = judged.where("written = 1").transform(events.to_table)
         sized = layout.sized_for_athena(written, schemas.EVENTS_PARTITIONS, order=["created_ts"])
@@ -73,9 +75,9 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
         run = tally.counts()
         run.check(arguments.max_quarantined_share)
         if run.replaced:
-            judged = inspected.where(IS_TAKEN).transform(events.with_outcome, stored)
+            judged = taken.transform(events.with_outcome, stored)
             branch.delete(judged.where("superseded = 1"), events.IDENTITY)
-        refused = quarantine.to_table(inspected if run.quarantined else inspected.limit(0), events.SOURCE)
+        refused = quarantine.to_table(spooled, events.SOURCE)
         with quarantine.staged(refused, arguments.quarantine_path, events.SOURCE) as staged:
             if run.written or arguments.mode == "rebuild":
                 branch.publish()
@@ -86,8 +88,7 @@ def land(lines: DataFrame, arguments: Arguments) -> None:
 def _is_touched(taken: DataFrame, branch: iceberg.Branch, arguments: Arguments) -> Column:
     """Whether a stored row is of a date that the run compares with, or replaces.
 
-    Without both dates they are collected from the input, which is read once more for that; merging into an empty
-    table needs none.
+    Without both dates they are collected from the input; merging into an empty table needs none.
     """
     if arguments.start_date and arguments.end_date:
         return F.col("created_date").between(F.lit(arguments.start_date), F.lit(arguments.end_date))

@@ -98,7 +98,7 @@ def to_table(events: DataFrame) -> DataFrame:
     """Derive the columns of ``schemas.EVENTS``; row-wise."""
     second = F.expr("cast(timestamp_seconds(created_at div 1000) as string)")
     millisecond = F.expr("lpad(cast(created_at % 1000 as string), 3, '0')")
-    created_datetime = F.concat(F.translate(second, " ", "T"), F.lit("."), millisecond, F.lit("Z"))
+    created_datetime = F.concat(F.replace(second, F.lit(" "), F.lit("T")), F.lit("."), millisecond, F.lit("Z"))
     return (
         events
         .withColumn("event_subtype", _part(1))

@@ -83,7 +83,6 @@ class Branch:
             "compression-codec": "zstd",
             "target-file-size-bytes": str(layout.FILE_BYTES),
             "use-table-distribution-and-ordering": "false",  # the rows are laid out already
-            "fanout-enabled": "true",  # a task's rows are sorted by time, not by partition
         })
 
 

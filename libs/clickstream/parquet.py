@@ -44,17 +44,31 @@ def staged(rows: DataFrame, path: str, partitions: Sequence[str], order: Sequenc
     """Write the rows below ``path/_staged``, sized for Athena and in this order; clean up afterwards."""
     table_path = path.rstrip("/")
     aside = f"{table_path}/_staged/{uuid4()}"
-    # The writer wants the partitions first; an order that does not begin with them would be dropped.
-    sized = layout.sized_for_athena(rows, partitions, (*partitions, *order))
+    sized = layout.sized_for_athena(rows, partitions, order)
     try:
         sized.write.partitionBy(*partitions).parquet(aside)
         yield Staged(rows.sparkSession, table_path, aside)
     finally:
-        fs, root = files.file_system(rows.sparkSession, aside)
-        fs.delete(root, True)
+        _remove(rows.sparkSession, aside)
+
+
+@contextmanager
+def spooled(rows: DataFrame, path: str) -> Iterator[DataFrame]:
+    """Compute rows that are read more than once, keep them below ``path/_staged`` meanwhile and give them back."""
+    aside = f"{path.rstrip('/')}/_staged/{uuid4()}"
+    try:
+        rows.write.option("parquet.enable.dictionary", "false").parquet(aside)  # most values are met once
+        yield rows.sparkSession.read.schema(rows.schema).parquet(aside)
+    finally:
+        _remove(rows.sparkSession, aside)
 
 
 def append(rows: DataFrame, path: str, partitions: Sequence[str]) -> None:
     """Add rows at once."""
     with staged(rows, path, partitions) as aside:
         aside.publish()
+
+
+def _remove(spark: SparkSession, path: str) -> None:
+    fs, root = files.file_system(spark, path)
+    fs.delete(root, True)

@@ -73,9 +73,12 @@ def is_text(name: str, suspicious: str) -> Column:
 
 def _arrival_in(path: str) -> Column:
     """``…/arrived=2024-03-17/10/…`` -> 2024-03-17 10:00; null where no such folder is in the path."""
-    folders = F.substring_index(path, "/arrived=", -1)
-    is_arrival = folders.rlike(r"^2\d{3}-\d\d-\d\d/(([01]\d|2[0-3])/|[^/]*$)")
-    text = f"substring_index({path}, '/arrived=', -1)"
-    day = F.expr(f"unix_date(try_cast(left({text}, 10) as date)) * 86400L")
-    hour = F.expr(f"if(substr({text}, 14, 1) = '/', coalesce(try_cast(substr({text}, 12, 2) as int), 0), 0)")
-    return F.when(is_arrival, F.timestamp_seconds(day + hour * 3600))
+    folders = f"substring_index({path}, '/arrived=', -1)"
+    day, hour = f"try_cast(left({folders}, 10) as date)", f"try_cast(substr({folders}, 12, 2) as int)"
+    is_day = f"left({folders}, 1) = '2' and substr({folders}, 11, 1) = '/'"
+    has_no_hour = f"instr(substr({folders}, 12), '/') = 0"
+    return F.expr(f"""
+        timestamp_seconds(unix_date(if({is_day}, {day}, null)) * 86400L + 3600 * case
+            when substr({folders}, 14, 1) = '/' and {hour} between 0 and 23 then {hour}
+            when {has_no_hour} then 0 end)
+    """)

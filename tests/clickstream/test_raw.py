@@ -20,6 +20,8 @@ ARRIVED = datetime(2024, 3, 20, 12)  # of a file outside arrived=…, as Trial s
         ("arrived=2024-03-17/a.json", datetime(2024, 3, 17)),
         ("stage=prod/arrived=2024-12-31/23/a.json", datetime(2024, 12, 31, 23)),
         ("arrived=2024-02-30/10/a.json", ARRIVED),  # no such day
+        ("arrived=2024-03-17/24/a.json", ARRIVED),  # no such hour
+        ("arrived=2024-03-17/part/a.json", ARRIVED),
         ("arrived=yesterday/10/a.json", ARRIVED),
         ("2024/03/17/10/a.json", ARRIVED),
     ],
