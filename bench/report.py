@@ -15,7 +15,7 @@ import pyspark
 from bench.contenders import DUCKDB, FLOOR, JOB, LABELS, STARTUP, TUTORIAL
 from bench.meter import Cost
 from bench.outputs import Output
-from bench.stages import EXPLAINED, REFUSED
+from bench.stages import EXPLAINED
 
 AIMS = {  # the most CPU that the job may take, the other's being 1
     FLOOR: ("at most 3.0 times the floor's CPU", 3.0),
@@ -45,7 +45,7 @@ HOW = """\
   time, count conflicts, compare with rows that are in the table already, or commit; and its CSV reader skips lines
   without a character, which are missing from its refused ones.
 - The stages were measured in one warm session: the job's plan up to each stage, into Spark's sink that throws rows away
-  (the last ones into real files). A stage is what its plan took beyond the one before it, so it can come out low where
+  (the last two into real files). A stage is what its plan took beyond the one before it, so it can come out low where
   Spark overlaps or prunes work. Start-up and the warming of the JVM are not in it: the job's own run took more.
 """
 
@@ -152,7 +152,7 @@ def _stages(measured: Measured) -> str:
     alone = {}
     before = 0.0
     for stage, seconds in up_to.items():
-        alone[stage] = seconds if stage == REFUSED else seconds - before
+        alone[stage] = seconds - before
         before = seconds
     total = sum(alone.values())
     rows = [

@@ -13,19 +13,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from bench import meter
-from clickstream import counts, events, glue, iceberg, layout, quarantine, raw, schemas
+from clickstream import counts, events, glue, iceberg, layout, parquet, quarantine, raw, schemas
 from local import lake
 
-REFUSED = "refused rows"
-
-# Each but the last is the one before and one step more, so the difference is the step.
+# Each is the one before and one step more, so the difference is the step.
 EXPLAINED = {
     "read": "unzip, split into lines",
     "parse": "fields, rules, counts",
+    "spool": "what was inspected, aside as Parquet, and read again",
     "dedupe": "shuffle and sort by event_uuid, windows, the table's columns",
-    "layout": "shuffle by partition, sort by time",
+    "layout": "shuffle by partition, sort by partition and time",
     "write": "Parquet by Iceberg, commit to a branch",
-    REFUSED: "read and parse once more, write the quarantine",
+    "refused rows": "write the quarantine",
 }
 
 
@@ -54,38 +53,42 @@ def steps(spark: SparkSession, raw_path: Path, quarantine_path: Path) -> dict[st
 
     def inspected() -> DataFrame:
         checked = lines().transform(events.parse).transform(quarantine.with_reasons, events.rules())
-        return checked.withColumn("is_outside", events.is_outside(None, None))
+        dated = checked.withColumn("is_outside", events.is_outside(None, None))
+        return dated.transform(counts.Tally(events.rules()).inspected)
 
-    def taken(tally: counts.Tally) -> DataFrame:
-        return inspected().transform(tally.inspected).where("reasons is null and not is_outside")
-
-    def unique(tally: counts.Tally) -> DataFrame:
+    def unique(spooled: DataFrame) -> DataFrame:
         stored = spark.table("events").where(F.lit(False))
-        judged = taken(tally).transform(events.with_outcome, stored).transform(tally.judged)
-        return judged.where("written = 1").transform(events.to_table)
+        judged = spooled.where("reasons is null and not is_outside").transform(events.with_outcome, stored)
+        return judged.transform(counts.Tally([]).judged).where("written = 1").transform(events.to_table)
 
-    def laid_out(tally: counts.Tally) -> DataFrame:
-        return layout.sized_for_athena(unique(tally), schemas.EVENTS_PARTITIONS, order=["created_ts"])
+    def laid_out(spooled: DataFrame) -> DataFrame:
+        return layout.sized_for_athena(unique(spooled), schemas.EVENTS_PARTITIONS, order=["created_ts"])
 
-    def write() -> None:
+    def after_spooling(then: Callable[[DataFrame], None]) -> Callable[[], None]:
+        def run() -> None:
+            with parquet.spooled(inspected(), str(quarantine_path)) as spooled:
+                then(spooled)
+
+        return run
+
+    def write(spooled: DataFrame) -> None:
         with iceberg.branch(spark, "events", schemas.EVENTS) as branch:
-            branch.append(laid_out(tally()))
+            branch.append(laid_out(spooled))
 
-    def refuse() -> None:
-        refused = quarantine.to_table(inspected(), events.SOURCE)
+    def write_and_refuse(spooled: DataFrame) -> None:
+        write(spooled)
+        refused = quarantine.to_table(spooled, events.SOURCE)
         with quarantine.staged(refused, str(quarantine_path), events.SOURCE) as staged:
             staged.publish()
 
-    def tally() -> counts.Tally:
-        return counts.Tally(events.rules())
-
     return {
         "read": lambda: throw_away(lines()),
-        "parse": lambda: throw_away(taken(tally())),
-        "dedupe": lambda: throw_away(unique(tally())),
-        "layout": lambda: throw_away(laid_out(tally())),
-        "write": write,
-        REFUSED: refuse,
+        "parse": lambda: throw_away(inspected()),
+        "spool": after_spooling(throw_away),
+        "dedupe": after_spooling(lambda spooled: throw_away(unique(spooled))),
+        "layout": after_spooling(lambda spooled: throw_away(laid_out(spooled))),
+        "write": after_spooling(write),
+        "refused rows": after_spooling(write_and_refuse),
     }
 
 

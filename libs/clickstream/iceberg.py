@@ -19,7 +19,7 @@ from clickstream import errors, layout
 
 WRITE_PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",  # each run makes some versions of a small file
-    "write.parquet.dict-size-bytes": "65536",  # a column chunk of distinct values gives up its dictionary early
+    "write.parquet.dict-size-bytes": "16384",  # a column chunk of distinct values gives up its dictionary early
 }
 ATTEMPTS = 5  # to change metadata beside other writers
 
@@ -83,6 +83,7 @@ class Branch:
             "compression-codec": "zstd",
             "target-file-size-bytes": str(layout.FILE_BYTES),
             "use-table-distribution-and-ordering": "false",  # the rows are laid out already
+            "fanout-enabled": "false",  # partition by partition, so one file is open at a time
         })
 
 

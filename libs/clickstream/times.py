@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 EARLIEST = 946_684_800_000  # 2000-01-01 in Unix ms; an older event has a broken clock
 CLOCK_AHEAD = timedelta(days=1)  # a clock further ahead of the arrival is broken
 _YEAR_9999 = 253_402_300_799_999
+_MS, _US = 10**11, 10**14  # from these sizes on a Unix time is in ms, in µs
 
 _ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
 _DECIMAL = "^ *[+-]?[0-9]{1,29}([.][0-9]{0,20})?([eE][+]?[0-9]{1,2})? *$"
@@ -23,13 +24,13 @@ def unix_milliseconds(text: str) -> Column:
     whole = f"try_cast({text} as bigint)"
     # Only where the text is not a whole number: it is slower, and for ever at an exponent like e-99999999.
     exact = f"try_cast(if({text} rlike '{_DECIMAL}', {text}, null) as decimal(38, 9))"
-    # In this form Spark casts once for all places that a cast stands in; in the branches of a CASE once for each.
+    # In this form Spark casts once for all the places of a cast; with CASE or BETWEEN it would once for each.
     return F.expr(f"""
         coalesce(
-            if({whole} between -99999999999 and 99999999999, {whole} * 1000,
-                if({whole} between -99999999999999 and 99999999999999, {whole}, {whole} div 1000)),
-            if({exact} between -99999999999 and 99999999999, cast(floor({exact} * 1000) as bigint),
-                if({exact} between -99999999999999 and 99999999999999, cast(floor({exact}) as bigint),
+            if({whole} > -{_MS} and {whole} < {_MS}, {whole} * 1000,
+                if({whole} > -{_US} and {whole} < {_US}, {whole}, {whole} div 1000)),
+            if({exact} > -{_MS} and {exact} < {_MS}, cast(floor({exact} * 1000) as bigint),
+                if({exact} > -{_US} and {exact} < {_US}, cast(floor({exact}) as bigint),
                     try_cast(floor({exact} / 1000) as bigint))))
     """)
 
