@@ -12,6 +12,12 @@ def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
     return hadoop_path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), hadoop_path  # noqa: SLF001
 
 
+def exists(spark: SparkSession, path: str) -> bool:
+    """Whether there is a file or folder."""
+    fs, hadoop_path = file_system(spark, path)
+    return bool(fs.exists(hadoop_path))
+
+
 def write_text(spark: SparkSession, path: str, text: str) -> None:
     """Write a small file whole, in place of one that is there."""
     fs, hadoop_path = file_system(spark, path)

@@ -33,8 +33,7 @@ class Staged:
 
 def read(spark: SparkSession, path: str, schema: StructType | str) -> DataFrame:
     """Read a table; one that has not been written yet is empty."""
-    fs, root = files.file_system(spark, path)
-    if not fs.exists(root):
+    if not files.exists(spark, path):
         return spark.createDataFrame([], schema)
     return spark.read.schema(schema).parquet(path)
 

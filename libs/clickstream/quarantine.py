@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from clickstream import parquet, schemas
+from clickstream import errors, files, parquet, schemas
 
 Rules = Mapping[str, Column]  # the reason a row is refused for -> what has to hold for it
 
@@ -52,7 +52,9 @@ def staged(refused: DataFrame, path: str, source: str) -> AbstractContextManager
 
 
 def open_rows(spark: SparkSession, path: str, source: str) -> DataFrame:
-    """Return the rows of a source that have not been replayed."""
+    """Return the rows of a source that have not been replayed; raise ``InputError`` where there is no quarantine."""
+    if not files.exists(spark, path):
+        raise errors.InputError(f"--quarantine_path {path} does not exist")
     replayed = parquet.read(spark, replayed_path(path), schemas.REPLAYED).where(F.col("source") == source)
     stored = parquet.read(spark, path, schemas.QUARANTINE).where(F.col("source") == source)
     return stored.join(replayed, "quarantine_id", "left_anti").select(*schemas.QUARANTINE.names)

@@ -46,7 +46,7 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
     )
     last_brace_moved = F.expr(f"""
         concat(cast(substr(cast(trimmed as binary), 1, octet_length(trimmed) - 1) as string),
-               case when trimmed = '{{}}' then '' else ',' end, '"{_END}":1}}')
+               case when instr(trimmed, '"') = 0 then '' else ',' end, '"{_END}":1}}')
     """)
     found = trimmed.select("*", F.json_tuple(last_brace_moved, *names, _END).alias(*names, "end"))
     is_object = F.col("trimmed").endswith("}") & F.col("end").isNotNull()

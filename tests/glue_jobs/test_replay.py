@@ -74,8 +74,15 @@ def test_each_source_has_its_own_rows(spark, trial, monkeypatch):
 
 
 def test_nothing_in_quarantine_is_a_run_of_nothing(trial):
+    trial.send([event("a")])
+    trial.events_batch()
     trial.replay("events")
-    assert trial.events() == []
+    assert uuids(trial) == ["a"]
+
+
+def test_a_missing_quarantine_is_an_input_error(trial):
+    with pytest.raises(errors.InputError, match=r"--quarantine_path .*quarantine does not exist"):
+        trial.replay("events")
 
 
 @pytest.mark.parametrize("source", ["events", "clickstream"])
