@@ -49,7 +49,7 @@ def main() -> None:
         inputs[TENTH] = archive(arguments.rows // 10)
 
     costs = measure(inputs, arguments.rounds)
-    stages = measure_stages(raw, arguments.rounds) if STAGES in arguments.only else {}
+    stages = measure_stages(archive(arguments.rows // 10), arguments.rounds) if STAGES in arguments.only else {}
     say("counting what was written")
     text = report.page(
         report.Measured(

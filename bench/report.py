@@ -44,9 +44,10 @@ HOW = """\
 - DuckDB refuses the same lines for the same reasons and keeps the same row of each duplicate. It does not sort files by
   time, count conflicts, compare with rows that are in the table already, or commit; and its CSV reader skips lines
   without a character, which are missing from its refused ones.
-- The stages were measured in one warm session: the job's plan up to each stage, into Spark's sink that throws rows away
-  (the last two into real files). A stage is what its plan took beyond the one before it, so it can come out low where
-  Spark overlaps or prunes work. Start-up and the warming of the JVM are not in it: the job's own run took more.
+- The stages were measured in one warm session, on a tenth of the rows: the job's plan up to each stage, into Spark's
+  sink that throws rows away (from "spool" on after writing the spool; the last two into the tables). A stage is what
+  its plan took beyond the one before it, so it can come out low where Spark overlaps or prunes work. Start-up and the
+  warming of the JVM are not in it: the job's own run took more.
 """
 
 
@@ -164,8 +165,8 @@ def _stages(measured: Measured) -> str:
 
 
 def _spread(values: Iterable[float]) -> str:
-    least, *_, most = ordered = sorted([*values] * 2)
-    return f"{median(ordered):.1f} ({least:.1f}-{most:.1f})"
+    ordered = sorted(values)
+    return f"{median(ordered):.1f} ({ordered[0]:.1f}-{ordered[-1]:.1f})"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -52,13 +52,11 @@ def steps(spark: SparkSession, raw_path: Path, quarantine_path: Path) -> dict[st
         return raw.read_lines(spark, str(raw_path))
 
     def inspected() -> DataFrame:
-        checked = lines().transform(events.parse).transform(quarantine.with_reasons, events.rules())
-        dated = checked.withColumn("is_outside", events.is_outside(None, None))
-        return dated.transform(counts.Tally(events.rules()).inspected)
+        return lines().transform(events.inspect).transform(counts.Tally(events.rules()).inspected)
 
     def unique(spooled: DataFrame) -> DataFrame:
         stored = spark.table("events").where(F.lit(False))
-        judged = spooled.where("reasons is null and not is_outside").transform(events.with_outcome, stored)
+        judged = spooled.where(events.IS_TAKEN).transform(events.with_outcome, stored)
         return judged.transform(counts.Tally([]).judged).where("written = 1").transform(events.to_table)
 
     def laid_out(spooled: DataFrame) -> DataFrame:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from clickstream import counts, parquet, quarantine, raw, schemas, visits
 from clickstream.arguments import Share, check_apart, parse_arguments
+from clickstream.counts import Counts
 from clickstream.glue import glue_session
 
 
@@ -35,33 +36,28 @@ class Arguments:
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
-    land(raw.read_lines(spark, arguments.raw_path), arguments)
+    inspected = visits.inspect(raw.read_lines(spark, arguments.raw_path))
+    run = land(inspected, arguments.clickstream_path, arguments.quarantine_path, arguments.max_quarantined_share)
+    counts.report(spark, "clickstream_batch", arguments, run, arguments.clickstream_path)
 
 
-def land(lines: DataFrame, arguments: Arguments) -> None:
-    """Bring ``schemas.RAW_LINE`` into the tables; readers see nothing before it has been counted."""
-    spark, path = lines.sparkSession, arguments.clickstream_path
-    tally = counts.Tally(visits.rules())
-    inspected = (
-        lines
-        .transform(visits.parse)
-        .transform(quarantine.with_reasons, visits.rules())
-        .withColumn("is_outside", F.lit(False))
-    )
-    with parquet.spooled(inspected.transform(tally.inspected), arguments.quarantine_path) as spooled:
+def land(inspected: DataFrame, path: str, quarantine_path: str, max_quarantined_share: float = 1) -> Counts:
+    """Bring the rows of ``visits.inspect`` into the tables; readers see nothing before it has been counted."""
+    spark, tally = inspected.sparkSession, counts.Tally(visits.rules())
+    with parquet.spooled(inspected.transform(tally.inspected), quarantine_path) as spooled:
         accepted = spooled.where("reasons is null")
-        dates = visits.dates(accepted)
-        stored = parquet.read(spark, path, schemas.CLICKSTREAM).where(F.col("event_date").isin(dates))
-        judged = accepted.transform(visits.with_outcome, stored).transform(tally.judged)
+        touched = visits.dates(accepted)
+        stored = parquet.read(spark, path, schemas.CLICKSTREAM).where(F.col("event_date").isin(touched))
+        judged = accepted.transform(visits.judged_per_visit, stored).transform(tally.judged)
         written = judged.where("written = 1").select(*schemas.CLICKSTREAM.names)
         with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, order=["event_time"]) as staged:
             run = tally.counts()
-            run.check(arguments.max_quarantined_share)
+            run.check(max_quarantined_share)
             refused = quarantine.to_table(spooled, visits.SOURCE)
-            with quarantine.staged(refused, arguments.quarantine_path, visits.SOURCE) as staged_refused:
+            with quarantine.staged(refused, quarantine_path, visits.SOURCE) as staged_refused:
                 staged.publish()
                 staged_refused.publish()
-    counts.report(spark, "clickstream_batch", arguments, run, path)
+    return run
 
 
 if __name__ == "__main__":

@@ -7,9 +7,8 @@ Writes  --events_table      for --source events, as events_batch does
 Rerun   safe: a row that is accepted is marked and not taken again; one that is refused again stays as it is
 """
 
-import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -18,8 +17,8 @@ from pyspark.sql import functions as F
 
 import clickstream_batch  # the scripts beside this one
 import events_batch
-from clickstream import errors, events, quarantine, schemas, visits
-from clickstream.arguments import parse_arguments
+from clickstream import counts, errors, events, iceberg, parquet, quarantine, schemas, visits
+from clickstream.arguments import check_apart, check_dates, parse_arguments
 from clickstream.glue import glue_session
 
 
@@ -32,42 +31,42 @@ class Arguments:
     reason: str | None = None
     start_date: date | None = None
     end_date: date | None = None
-    events_table: str | None = None
-    clickstream_path: str | None = None
+    events_table: str = ""  # needed where the source is events
+    clickstream_path: str = ""  # needed where the source is clickstream
 
     def __post_init__(self) -> None:
         """Refuse a source without the table it lands in, and dates in the wrong order."""
-        if self.start_date and self.end_date and self.start_date > self.end_date:
-            raise errors.ArgumentError(f"--start_date {self.start_date} is after --end_date {self.end_date}")
+        check_dates(self.start_date, self.end_date)
         if self.source == "events" and not self.events_table:
             raise errors.ArgumentError("--events_table missing; --source events needs it")
         if self.source == "clickstream" and not self.clickstream_path:
             raise errors.ArgumentError("--clickstream_path missing; --source clickstream needs it")
+        if self.clickstream_path:
+            check_apart(clickstream_path=self.clickstream_path, quarantine_path=self.quarantine_path)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
     path, source = arguments.quarantine_path, arguments.source
-    refusing = {"events": events, "clickstream": visits}[source]
+    refusing = events if source == "events" else visits
     if arguments.reason and arguments.reason not in refusing.rules():
         raise errors.ArgumentError(f"--reason must be one of {', '.join(refusing.rules())}, not {arguments.reason!r}")
     selected = quarantine.open_rows(spark, path, source).where(_is_asked_for(arguments))
-    inspected = (
-        quarantine
-        .as_sent(selected)
-        .transform(refusing.parse)
-        .transform(quarantine.with_reasons, refusing.rules())
-        .select("quarantine_id", *schemas.RAW_LINE.names, "reasons")
-        .localCheckpoint()  # what lands is what is marked
-    )
-    accepted = inspected.where("reasons is null").drop("reasons")
-    lines = accepted.drop("quarantine_id")
-    if source == "events":
-        events_batch.land(lines, events_batch.Arguments("(replay)", str(arguments.events_table), path))
-    else:
-        clickstream_batch.land(lines, clickstream_batch.Arguments("(replay)", str(arguments.clickstream_path), path))
-    quarantine.mark_replayed(accepted, path, source)
-    print(json.dumps({"job": "replay", "source": source, "open": inspected.count(), "accepted": accepted.count()}))
+    inspected = quarantine.as_sent(selected).transform(refusing.inspect)
+    with parquet.spooled(inspected, path) as spooled:  # what lands is what is marked
+        accepted = spooled.where("reasons is null")
+        lines = accepted.select(*schemas.RAW_LINE.names)
+        if source == "events":
+            run = events_batch.land(events.inspect(lines), arguments.events_table, path)
+            table_path = iceberg.location(spark, arguments.events_table)
+        else:
+            run = clickstream_batch.land(visits.inspect(lines), arguments.clickstream_path, path)
+            table_path = arguments.clickstream_path
+        quarantine.mark_replayed(accepted, path, source)
+        by_reason = quarantine.count_by_reason(spooled)
+        refused = spooled.where("reasons is not null").count()
+    run = replace(run, read=run.read + refused, quarantined=refused, quarantined_by_reason=by_reason)
+    counts.report(spark, "replay", arguments, run, table_path)
 
 
 def _is_asked_for(arguments: Arguments) -> Column:

@@ -40,5 +40,6 @@ class _Missing:
         self._name = name
 
     def __getattr__(self, call: str) -> Any:
-        message = f"{self._name}.{call} needs Glue itself or its Docker image; python -m local does not have it"
-        raise NotImplementedError(message)
+        raise NotImplementedError(
+            f"{self._name}.{call} needs Glue itself or its Docker image; python -m local does not have it"
+        )

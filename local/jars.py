@@ -47,8 +47,7 @@ def _fetched(path: str, sha256: str) -> Path:
         with urllib.request.urlopen(f"{MAVEN_CENTRAL}/{path}") as response:  # noqa: S310  # https, from above
             content = response.read()
         if hashlib.sha256(content).hexdigest() != sha256:
-            message = f"{path} from Maven Central has another SHA-256 than {sha256}"
-            raise OSError(message)
+            raise OSError(f"{path} from Maven Central has another SHA-256 than {sha256}")
         CACHE.mkdir(parents=True, exist_ok=True)
         partial = jar.with_suffix(".partial")
         partial.write_bytes(content)

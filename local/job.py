@@ -33,7 +33,6 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
         return 0
     print(f"{name}: starting Spark", file=sys.stderr)
     committed = stand_in(lakes.session(lake))
-    lakes.remember_paths(lake, arguments)
     sys.argv = [str(script), "--JOB_NAME", name, *arguments]
     sys.path.insert(0, str(JOBS))  # as for any script: its neighbours can be imported
     try:
@@ -44,4 +43,5 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
     if committed is not None and name not in committed:
         print(f"{name}: ended without committing", file=sys.stderr)
         return 1
+    lakes.remember_paths(lake, arguments)
     return 0

@@ -34,6 +34,7 @@ def session(lake: Path) -> SparkSession:
         "spark.sql.defaultCatalog": "lake",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.shuffle.partitions": "16",
         "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
         "spark.ui.enabled": "false",

@@ -41,18 +41,13 @@ class Options:
         """Refuse what cannot be made."""
         for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:
-                message = f"{name} is a share between 0 and 1, not {getattr(self, name)}."
-                raise ValueError(message)
+                raise ValueError(f"{name} is a share between 0 and 1, not {getattr(self, name)}.")
         for name in POSITIVE:
             if getattr(self, name) < 1:
-                message = f"{name} must be at least 1, not {getattr(self, name)}."
-                raise ValueError(message)
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 <= self.skew <= 10:  # noqa: PLR2004 - far beyond it one user does everything
-            message = f"skew must be between 0 and 10, not {self.skew}."
-            raise ValueError(message)
+            raise ValueError(f"skew must be between 0 and 10, not {self.skew}.")
         if not FIRST_START <= self.start <= LAST_START:
-            message = f"start must be between {FIRST_START} and {LAST_START}, not {self.start}."
-            raise ValueError(message)
+            raise ValueError(f"start must be between {FIRST_START} and {LAST_START}, not {self.start}.")
         if max(self.days, self.late_days) > LONGEST_DAYS:
-            message = f"days and late_days must be at most {LONGEST_DAYS}."
-            raise ValueError(message)
+            raise ValueError(f"days and late_days must be at most {LONGEST_DAYS}.")

@@ -35,8 +35,7 @@ def produce(
     """Write the archive into ``out``, ``_truth.json`` last; ``report`` hears of each file and its number of lines."""
     options, truth = options or Options(), Truth()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        message = f"{out} exists and is not an empty folder."
-        raise FileExistsError(message)
+        raise FileExistsError(f"{out} exists and is not an empty folder.")
     out.mkdir(parents=True, exist_ok=True)
     for path, lines in archive.write(arrivals(shape, options, truth), out, SHAPES[shape].suffix, options):
         if report:

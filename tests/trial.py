@@ -53,33 +53,26 @@ class Trial:
 
     def events_batch(self, **arguments: Any) -> Row:
         """Run the job and return its counts."""
-        given = {"raw_path": str(self.raw), "max_quarantined_share": 1.0} | arguments
-        paths = {"events_table": self.events_table, "quarantine_path": self.quarantine_path}
-        runs = self.runs()
-        events_batch.main(self.spark, events_batch.Arguments(**{**paths, **given}))
-        (run,) = self.runs() - runs
-        return json.loads(run)["counts"]
+        return self._run(events_batch, {"raw_path": str(self.raw), "events_table": self.events_table} | arguments)
 
     def clickstream_batch(self, **arguments: Any) -> Row:
         """Run the job and return its counts."""
-        given = {"raw_path": str(self.raw), "max_quarantined_share": 1.0} | arguments
-        paths = {"clickstream_path": self.clickstream_path, "quarantine_path": self.quarantine_path}
-        runs = self.runs()
-        clickstream_batch.main(self.spark, clickstream_batch.Arguments(**{**paths, **given}))
-        (run,) = self.runs() - runs
-        return json.loads(run)["counts"]
+        paths = {"raw_path": str(self.raw), "clickstream_path": self.clickstream_path}
+        return self._run(clickstream_batch, paths | arguments)
 
-    def replay(self, source: str, **arguments: Any) -> None:
-        """Run the job for the tables of this lake."""
+    def replay(self, source: str, **arguments: Any) -> Row:
+        """Run the job for the tables of this lake and return its counts."""
         targets = {
             "events": {"events_table": self.events_table},
             "clickstream": {"clickstream_path": self.clickstream_path},
         }
-        replay.main(self.spark, replay.Arguments(self.quarantine_path, source, **targets[source], **arguments))
+        return self._run(replay, {"source": source} | targets[source] | arguments)
 
-    def replay_without_target(self, source: str) -> None:
-        """Run the job as someone who forgot where the rows belong."""
-        replay.main(self.spark, replay.Arguments(self.quarantine_path, source))
+    def _run(self, job: Any, arguments: Row) -> Row:
+        runs = self.runs()
+        job.main(self.spark, job.Arguments(quarantine_path=self.quarantine_path, **arguments))
+        (run,) = self.runs() - runs
+        return json.loads(run)["counts"]
 
     def runs(self) -> set[str]:
         """Read what the jobs have reported."""

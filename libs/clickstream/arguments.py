@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, ge
 
 from clickstream import errors, glue
 
-OURS = re.compile(r"--([a-z][a-z0-9_]*)(?:=.*)?", re.DOTALL)
-GLUES = {"conf", "class"}  # Glue's own parameters of that form; the others have a hyphen or capitals
+OPTION = re.compile(r"--([a-z][a-z0-9_]*)(?:=.*)?", re.DOTALL)
+GLUE_OPTIONS = {"conf", "class"}  # Glue's own parameters of that form; the others have a hyphen or capitals
 
 
 class Share(float):
@@ -43,9 +43,9 @@ Arguments = TypeVar("Arguments", bound=Dataclass)
 def parse_arguments(kind: type[Arguments], argv: Sequence[str]) -> Arguments:
     """Read ``argv`` (the script's name first); raise ``ArgumentError`` that names what is missing, unknown or wrong."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    given = [match[1] for word in argv[1:] if (match := OURS.fullmatch(word))]
-    unknown = [f"--{name}" for name in given if name not in fields and name not in GLUES]
-    unknown += [word for word in argv[1:] if _looks_like(word, fields) and not OURS.fullmatch(word)]
+    given = [match[1] for word in argv[1:] if (match := OPTION.fullmatch(word))]
+    unknown = [f"--{name}" for name in given if name not in fields and name not in GLUE_OPTIONS]
+    unknown += [word for word in argv[1:] if _looks_like(word, fields) and not OPTION.fullmatch(word)]
     if unknown:
         raise errors.ArgumentError(f"{unknown[0]} is not an argument of this job; it takes {_list(fields)}")
     repeated = [name for name in fields if given.count(name) > 1]
@@ -59,6 +59,12 @@ def parse_arguments(kind: type[Arguments], argv: Sequence[str]) -> Arguments:
     values = glue.resolve(argv, present)
     hints = get_type_hints(kind)
     return kind(**{name: _value(name, values[name], hints[name]) for name in present})
+
+
+def check_dates(start: date | None, end: date | None) -> None:
+    """Raise ``ArgumentError`` where a range of dates ends before it starts."""
+    if start and end and start > end:
+        raise errors.ArgumentError(f"--start_date {start} is after --end_date {end}")
 
 
 def check_apart(**paths: str) -> None:

@@ -19,7 +19,7 @@ class Counts:
 
     read: int
     written: int
-    replaced: int  # of those written: took the place of a row that arrived later
+    replaced: int  # of those written: took the place of a stored row that arrived later, or was as early and larger
     duplicate: int
     conflict: int  # of those written: the event_uuid stands under an earlier created_at among the rows at hand
     quarantined: int
@@ -59,8 +59,8 @@ class Tally:
         )
 
     def judged(self, rows: DataFrame) -> DataFrame:
-        """Pass on rows with written, duplicate, superseded and conflict, each the number of rows it stands for."""
-        totals = [F.sum(name).alias(name) for name in ("written", "duplicate", "superseded", "conflict")]
+        """Pass on rows with written, duplicate, replaced and conflict, each the number of rows it stands for."""
+        totals = [F.sum(name).alias(name) for name in ("written", "duplicate", "replaced", "conflict")]
         return rows.observe(self._judged, *totals)
 
     def counts(self) -> Counts:
@@ -70,7 +70,7 @@ class Tally:
         return Counts(
             read=int(inspected["read"]),
             written=int(judged["written"] or 0),
-            replaced=int(judged["superseded"] or 0),
+            replaced=int(judged["replaced"] or 0),
             duplicate=int(judged["duplicate"] or 0),
             conflict=int(judged["conflict"] or 0),
             quarantined=int(inspected["quarantined"]),

@@ -2,7 +2,7 @@
 
 ClickstreamError
 ├── ArgumentError          an argument is missing, unknown or has a wrong value
-├── InputError             the raw input is not there
+├── InputError             what the job reads is not there
 ├── TableError             a table is missing or has another schema
 ├── CountsError            read is not the sum of its outcomes
 ├── QuarantineShareError   too much of the input was refused
@@ -19,7 +19,7 @@ class ArgumentError(ClickstreamError):
 
 
 class InputError(ClickstreamError):
-    """The raw input is not there."""
+    """What the job reads is not there."""
 
 
 class TableError(ClickstreamError):

@@ -5,7 +5,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from clickstream import raw, schemas, times
+from clickstream import quarantine, raw, schemas, times
 from clickstream.quarantine import Rules
 
 SOURCE = "events"
@@ -13,7 +13,15 @@ PATH_VALUE = r"^[a-z0-9_]{1,64}\z"  # what may become part of a path
 IDENTITY = ("event_uuid", "created_at", "arrived_at", "payload", "created_date")  # of one stored row
 # A number with a point or an exponent, a boolean, an object, an array; whole numbers do as well as text.
 NOT_AN_ID = r'^(-?\d+([.]\d*)?[eE][+-]?\d+|-?\d+[.]\d*|"?-?Infinity"?|"?NaN"?|true|false|[\[{].*)\z'
+NOT_A_NAME = r"^(\d+([eE]\d+)?|true|false)\z"  # where its first part would do for a type
 LONGEST_UUID = 128  # characters
+IS_TAKEN = "reasons is null and not is_outside"  # of the rows of ``inspect``
+
+
+def inspect(lines: DataFrame, start: date | None = None, end: date | None = None) -> DataFrame:
+    """Parse ``schemas.RAW_LINE``, add the reasons to refuse a row, if any, and is_outside the dates; row-wise."""
+    with_reasons = lines.transform(parse).transform(quarantine.with_reasons, rules())
+    return with_reasons.withColumn("is_outside", is_outside(start, end))
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -42,7 +50,7 @@ def rules() -> Rules:
         "event_uuid_not_text": is_other | ~has_uuid | raw.is_text("event_uuid", NOT_AN_ID),
         "event_uuid_too_long": is_other | ~has_uuid | (F.length("event_uuid") <= LONGEST_UUID),
         "event_name_missing": is_other | has_name,
-        "event_name_not_text": is_other | ~has_name | raw.is_text("event_name", r"^(\d+([eE]\d+)?|true|false)\z"),
+        "event_name_not_text": is_other | ~has_name | raw.is_text("event_name", NOT_A_NAME),
         "event_type_invalid": is_other | ~has_name | F.col("event_type").rlike(PATH_VALUE),
         "created_at_missing": is_other | has_time,
         "created_at_not_a_time": is_other | ~has_time | F.col("created_at").isNotNull(),
@@ -65,10 +73,10 @@ def dates(accepted: DataFrame) -> list[date]:
 
 
 def with_outcome(events: DataFrame, stored: DataFrame) -> DataFrame:
-    """Judge new events beside the rows ``stored`` in the table: add written, duplicate, superseded and conflict.
+    """Judge new events beside the rows ``stored`` in the table: add written, duplicate, replaced and conflict.
 
     Whole batch; each is 1 or 0. Of the events with one event_uuid and created_at the earliest arrival stays, then
-    the smallest payload, then the one in the table. A new event is written or a duplicate; a stored one is superseded
+    the smallest payload, then the one in the table. A new event is written or a duplicate; a stored one is replaced
     where a new one stays. A written event is a conflict, too, if its event_uuid stands under an earlier created_at
     among the events and the stored rows at hand.
     """
@@ -88,7 +96,7 @@ def with_outcome(events: DataFrame, stored: DataFrame) -> DataFrame:
         .withColumn("is_first_stored", F.first("in_table").over(by_key))
         .withColumn("written", (is_new & stays).cast("int"))
         .withColumn("duplicate", (is_new & ~stays).cast("int"))
-        .withColumn("superseded", (F.col("in_table") & ~F.col("is_first_stored")).cast("int"))
+        .withColumn("replaced", (F.col("in_table") & ~F.col("is_first_stored")).cast("int"))
         .withColumn("conflict", (is_new & stays & F.col("previous").isNotNull()).cast("int"))
         .withColumn("created_date", _created_date())
     )

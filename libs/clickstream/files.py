@@ -32,5 +32,4 @@ def move(fs: Any, source: Any, target: Any) -> None:
     """Move a file; raise ``OSError`` where the file system says no."""
     fs.mkdirs(target.getParent())
     if not fs.rename(source, target):
-        message = f"{source} cannot be moved to {target}"
-        raise OSError(message)
+        raise OSError(f"{source} cannot be moved to {target}")

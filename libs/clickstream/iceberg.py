@@ -56,10 +56,6 @@ class Branch:
         found = rows.select(*columns).localCheckpoint()  # Spark 4.1 cannot plan a merge whose source reads its target
         self.spark.sql(merge, rows=found)
 
-    def is_empty(self) -> bool:
-        """Whether readers see no row in the table."""
-        return self.published().isEmpty()
-
     def publish(self) -> None:
         """Let readers see the branch; raise ``ConcurrentCommitError`` if the table has changed since it was opened."""
         catalog, name = self.table.split(".", 1)
@@ -71,12 +67,6 @@ class Branch:
             raise errors.ConcurrentCommitError(
                 f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
             ) from error
-
-    @property
-    def location(self) -> str:
-        """The path below which the table's files lie."""
-        described = self.spark.sql(f"describe table extended {self.table}").where("col_name = 'Location'")
-        return str(described.collect()[0].data_type)
 
     def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
         return rows.writeTo(self.path).options(**{
@@ -99,6 +89,12 @@ def branch(spark: SparkSession, table: str, schema: StructType) -> Iterator[Bran
         yield opened
     finally:
         _alter(spark, f"alter table {full_name} drop branch if exists {opened.name}")
+
+
+def location(spark: SparkSession, table: str) -> str:
+    """Return the path below which the table's files lie."""
+    described = spark.sql(f"describe table extended {_full_name(spark, table)}").where("col_name = 'Location'")
+    return str(described.collect()[0].data_type)
 
 
 def _alter(spark: SparkSession, sql: str) -> None:

@@ -1,4 +1,7 @@
-"""Plain Parquet tables in Hive layout: written aside, then moved in file by file; nothing there is ever deleted."""
+"""Plain Parquet tables in Hive layout: written aside, then moved in file by file; nothing there is ever deleted.
+
+Rows that a run needs more than once are kept aside in the same way, and go when it ends.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,26 +43,19 @@ def read(spark: SparkSession, path: str, schema: StructType | str) -> DataFrame:
 
 @contextmanager
 def staged(rows: DataFrame, path: str, partitions: Sequence[str], order: Sequence[str] = ()) -> Iterator[Staged]:
-    """Write the rows below ``path/_staged``, sized for Athena and in this order; clean up afterwards."""
-    table_path = path.rstrip("/")
-    aside = f"{table_path}/_staged/{uuid4()}"
+    """Write the rows aside, sized for Athena and in this order."""
     sized = layout.sized_for_athena(rows, partitions, order)
-    try:
-        sized.write.partitionBy(*partitions).parquet(aside)
-        yield Staged(rows.sparkSession, table_path, aside)
-    finally:
-        _remove(rows.sparkSession, aside)
+    with _aside(rows.sparkSession, path) as folder:
+        sized.write.partitionBy(*partitions).parquet(folder)
+        yield Staged(rows.sparkSession, path.rstrip("/"), folder)
 
 
 @contextmanager
 def spooled(rows: DataFrame, path: str) -> Iterator[DataFrame]:
-    """Compute rows that are read more than once, keep them below ``path/_staged`` meanwhile and give them back."""
-    aside = f"{path.rstrip('/')}/_staged/{uuid4()}"
-    try:
-        rows.write.option("parquet.enable.dictionary", "false").parquet(aside)  # most values are met once
-        yield rows.sparkSession.read.schema(rows.schema).parquet(aside)
-    finally:
-        _remove(rows.sparkSession, aside)
+    """Compute rows that are read more than once, write them aside and give them back."""
+    with _aside(rows.sparkSession, path) as folder:
+        rows.write.option("parquet.enable.dictionary", "false").parquet(folder)  # most values are met once
+        yield rows.sparkSession.read.schema(rows.schema).parquet(folder)
 
 
 def append(rows: DataFrame, path: str, partitions: Sequence[str]) -> None:
@@ -68,6 +64,12 @@ def append(rows: DataFrame, path: str, partitions: Sequence[str]) -> None:
         aside.publish()
 
 
-def _remove(spark: SparkSession, path: str) -> None:
-    fs, root = files.file_system(spark, path)
-    fs.delete(root, True)
+@contextmanager
+def _aside(spark: SparkSession, path: str) -> Iterator[str]:
+    """Give a folder below ``path`` where no reader looks; clean up afterwards."""
+    folder = f"{path.rstrip('/')}/_staged/{uuid4()}"
+    try:
+        yield folder
+    finally:
+        fs, root = files.file_system(spark, folder)
+        fs.delete(root, True)

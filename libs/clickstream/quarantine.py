@@ -22,7 +22,7 @@ def with_reasons(rows: DataFrame, rules: Rules) -> DataFrame:
 
 
 def to_table(inspected: DataFrame, source: str) -> DataFrame:
-    """Return the other rows of ``with_reasons`` as ``schemas.QUARANTINE``.
+    """Return the refused rows of ``with_reasons`` as ``schemas.QUARANTINE``.
 
     Needs the whole batch: lines of one file that are alike are told apart by a number, so that each is a row, and
     the same file read again gives the same ``quarantine_id``.
@@ -64,6 +64,12 @@ def as_sent(rows: DataFrame) -> DataFrame:
     """Turn quarantined rows back into the lines they were (``schemas.RAW_LINE``), and keep quarantine_id."""
     sent = F.when(F.col("is_base64"), F.unbase64("raw").cast("string")).otherwise(F.col("raw"))
     return rows.withColumn("raw", sent).select(*schemas.RAW_LINE.names, "quarantine_id")
+
+
+def count_by_reason(inspected: DataFrame) -> dict[str, int]:
+    """Count the refused rows of ``with_reasons`` by reason; a row counts under each of its own."""
+    by_reason = inspected.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
+    return {row["reason"]: row["count"] for row in by_reason.orderBy("reason").collect()}
 
 
 def mark_replayed(rows: DataFrame, path: str, source: str) -> None:

@@ -44,6 +44,7 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
     trimmed = lines.withColumn(
         "trimmed", F.expr("case when endswith(raw, '}') then raw else trim(trailing ' \t\r' from raw) end")
     )
+    # A line without a quote holds no key that a comma would have to follow.
     last_brace_moved = F.expr(f"""
         concat(cast(substr(cast(trimmed as binary), 1, octet_length(trimmed) - 1) as string),
                case when instr(trimmed, '"') = 0 then '' else ',' end, '"{_END}":1}}')
@@ -66,9 +67,9 @@ def is_text(name: str, suspicious: str) -> Column:
 
     Only where the text matches the pattern ``suspicious`` is the line looked at again.
     """
-    others = [F.from_json("raw", f"{name} {kind}")[name] for kind in ("double", "boolean", "map<string,string>")]
-    is_other = others[0].isNotNull() | others[1].isNotNull() | others[2].isNotNull()
-    return ~(F.col(name).rlike(suspicious) & is_other)
+    kinds = ("double", "boolean", "map<string,string>", "array<string>")
+    as_other = F.coalesce(*[F.from_json("raw", f"{name} {kind}")[name].cast("string") for kind in kinds])
+    return ~(F.col(name).rlike(suspicious) & as_other.isNotNull())
 
 
 def _arrival_in(path: str) -> Column:

@@ -5,12 +5,17 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from clickstream import raw, schemas, times
+from clickstream import quarantine, raw, schemas, times
 from clickstream.quarantine import Rules
 
 SOURCE = "clickstream"
 
 _TEXTS = ("user_id", "session_id", "event_type", "page_url", "referrer_url", "device_type", "browser", "ip")
+
+
+def inspect(lines: DataFrame) -> DataFrame:
+    """Parse ``schemas.RAW_LINE`` and add the reasons to refuse a row, if any; row-wise."""
+    return lines.transform(parse).transform(quarantine.with_reasons, rules()).withColumn("is_outside", F.lit(False))
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -48,10 +53,11 @@ def dates(accepted: DataFrame) -> list[date]:
     return [row.event_date for row in accepted.select("event_date").distinct().collect()]
 
 
-def with_outcome(visits: DataFrame, stored: DataFrame) -> DataFrame:
+def judged_per_visit(visits: DataFrame, stored: DataFrame) -> DataFrame:
     """Reduce new visits and those ``stored`` in the table to one row per visit; its key is all its columns.
 
-    Whole batch. Adds written (1 for a visit that the table lacks) and duplicate (how often it came beside that).
+    Whole batch. Adds written (1 for a visit that the table lacks) and duplicate (how often it came beside that);
+    replaced and conflict are 0, for a visit has no more than its key.
     """
     columns = schemas.CLICKSTREAM.names
     new = visits.select(*columns).withColumn("in_table", F.lit(False))
@@ -62,6 +68,6 @@ def with_outcome(visits: DataFrame, stored: DataFrame) -> DataFrame:
         .agg(F.count_if(~F.col("in_table")).alias("copies"), F.max("in_table").alias("is_stored"))
         .withColumn("written", (~F.col("is_stored")).cast("int"))
         .withColumn("duplicate", F.col("copies") - F.col("written"))
-        .withColumn("superseded", F.lit(0))
+        .withColumn("replaced", F.lit(0))
         .withColumn("conflict", F.lit(0))
     )

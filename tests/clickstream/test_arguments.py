@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from clickstream.arguments import Share, parse_arguments
+from clickstream.arguments import Share, check_apart, parse_arguments
 from clickstream.errors import ArgumentError
 
 
@@ -50,6 +50,10 @@ def test_glues_own_parameters_are_let_through():
             ("--raw_path", "r", "--start_date", "2023-02-29"),
             "--start_date must be a date like 2024-03-17, not '2023-02",
         ),
+        (("--raw_path", "r", "--start-date", "2024-03-17"), "--start-date is not an argument of this job"),
+        (("--Raw_Path", "r"), "--Raw_Path is not an argument of this job"),
+        (("--raw_path", "r", "--mode", "merge", "--mode", "rebuild"), "--mode given more than once"),
+        (("--raw_path", " "), "--raw_path is empty"),
         (("--raw_path", "r", "--share", "50"), "--share must be a share from 0 to 1, not '50'"),
         (("--raw_path", "r", "--share", "nan"), "--share must be a share from 0 to 1, not 'nan'"),
     ],
@@ -59,3 +63,23 @@ def test_what_is_wrong_is_named(words, sentence):
         parse(*words)
     assert str(raised.value).startswith(sentence)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer"),
+    [
+        ("lake/raw", "lake/raw"),
+        ("lake/raw/", "lake/raw"),
+        ("lake//raw/day", "lake/raw/"),
+        ("file:/lake/raw", "/lake"),
+        ("s3://lake/raw", "s3://lake"),
+    ],
+)
+def test_paths_that_lie_in_each_other_are_refused(inner, outer):
+    for paths in ({"raw_path": outer, "quarantine_path": inner}, {"raw_path": inner, "quarantine_path": outer}):
+        with pytest.raises(ArgumentError, match=r"^--\w+ \S+ lies in --\w+ \S+$"):
+            check_apart(**paths)
+
+
+def test_paths_that_begin_alike_lie_apart():
+    check_apart(raw_path="lake/raw", quarantine_path="lake/raw2", clickstream_path="lake/clickstream")

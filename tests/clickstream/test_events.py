@@ -12,12 +12,12 @@ NOW, LATER = datetime(2024, 3, 17, 11), datetime(2024, 3, 17, 12)
 T = 1_710_670_530_000  # 2024-03-17T10:15:30Z
 
 OUTCOMES = "event_uuid string, created_at long, arrived_at timestamp, payload string, in_table boolean"
-OUTCOMES += ", written int, duplicate int, superseded int, conflict int"
+OUTCOMES += ", written int, duplicate int, replaced int, conflict int"
 
 
 def judge(expected):
     """Take the outcome away and have it found again."""
-    candidates = expected.drop("written", "duplicate", "superseded", "conflict")
+    candidates = expected.drop("written", "duplicate", "replaced", "conflict")
     new = candidates.where("not in_table").drop("in_table").withColumnRenamed("payload", "raw")
     stored = candidates.where("in_table").drop("in_table").selectExpr("*", "date '2024-03-17' as created_date")
     inspected = new.selectExpr("*", "cast(null as array<string>) as reasons", "'file' as origin")
@@ -27,7 +27,7 @@ def judge(expected):
 def test_earliest_arrival_stays_then_the_smallest_payload(spark):
     expected = spark.createDataFrame(
         [
-            # uuid, created_at, arrived_at, payload, in_table -> written, duplicate, superseded, conflict
+            # uuid, created_at, arrived_at, payload, in_table -> written, duplicate, replaced, conflict
             ("once", T, NOW, "b", False, 1, 0, 0, 0),
             ("twice", T, NOW, "z", False, 1, 0, 0, 0),
             ("twice", T, LATER, "a", False, 0, 1, 0, 0),  # <- smaller, but later
@@ -46,7 +46,7 @@ def test_earliest_arrival_stays_then_the_smallest_payload(spark):
 def test_a_stored_event_stays_unless_a_better_one_comes(spark):
     expected = spark.createDataFrame(
         [
-            # uuid, created_at, arrived_at, payload, in_table -> written, duplicate, superseded, conflict
+            # uuid, created_at, arrived_at, payload, in_table -> written, duplicate, replaced, conflict
             ("same", T, NOW, "a", True, 0, 0, 0, 0),
             ("same", T, NOW, "a", False, 0, 1, 0, 0),  # <- a rerun
             ("later", T, NOW, "b", True, 0, 0, 0, 0),
@@ -101,5 +101,5 @@ def test_a_date_outside_is_not_asked_of_a_refused_row(spark):
         "created_at long, reasons array<string>, expected boolean",
     )
     only_the_17th = events.is_outside(date(2024, 3, 17), date(2024, 3, 17))
-    assert rows.where(only_the_17th != rows.expected).count() == 0
-    assert rows.where(events.is_outside(None, None)).count() == 0
+    assert rows.where(~only_the_17th.eqNullSafe(rows.expected)).count() == 0
+    assert rows.where(~events.is_outside(None, None).eqNullSafe(False)).count() == 0

@@ -1,5 +1,8 @@
 """Plain tables: nothing is seen before it is published, and nothing that is there goes away."""
 
+from contextlib import nullcontext
+
+import pytest
 from pyspark.sql.types import IntegerType, StructField, StructType
 
 from clickstream import parquet
@@ -31,3 +34,13 @@ def test_nothing_is_left_of_what_was_not_published(spark, tmp_path):
         pass
     assert stored(spark, str(path)) == []
     assert not [file for file in path.rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_spooled_rows_come_back_and_leave_nothing(spark, tmp_path, fails):
+    rows = spark.createDataFrame([(1, 17), (2, None)], SCHEMA)
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), parquet.spooled(rows, str(tmp_path)) as spooled:
+        assert sorted(spooled.collect()) == sorted(rows.collect())
+        assert stored(spark, str(tmp_path)) == []  # <- no reader sees them
+        assert 1 / (not fails)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]

@@ -26,7 +26,7 @@ def test_one_row_per_visit_with_the_number_of_its_copies(spark):
         visit("bob"),
     )
     stored = parsed(spark, visit("bob"), visit("cyd"))
-    judged = visits.with_outcome(new, stored).select("user_id", "browser", "written", "duplicate").collect()
+    judged = visits.judged_per_visit(new, stored).select("user_id", "browser", "written", "duplicate").collect()
     assert {tuple(row) for row in judged} == {
         ("ada", None, 1, 2),
         ("ada", "Firefox", 1, 0),

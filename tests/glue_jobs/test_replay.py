@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 from trial import event, visit
 
+import replay
 from clickstream import errors, events, parquet, quarantine, schemas, times
 
 FIRST_DAY, SECOND_DAY = "arrived=2024-03-18/10/a.json", "arrived=2024-03-19/10/a.json"
@@ -27,7 +28,9 @@ def test_accepted_rows_land_once_and_the_others_stay(spark, trial, monkeypatch):
         assert trial.events_batch()["quarantined"] == 5
     refused = trial.quarantine()
 
-    trial.replay("events")
+    counts = trial.replay("events")
+    assert (counts["read"], counts["written"], counts["duplicate"], counts["quarantined"]) == (5, 2, 1, 2)
+    assert counts["quarantined_by_reason"] == {"event_type_invalid": 1, "not_a_json_object": 1}
     assert uuids(trial) == ["eleven-long", "eleven-more", "short"]
     assert {row["arrived_at"] for row in trial.events()} == {"2024-03-18T10:00:00Z"}  # <- as if it had been right
     assert still_open(spark, trial) == sorted([broken, "x"])
@@ -86,6 +89,6 @@ def test_a_missing_quarantine_is_an_input_error(trial):
 
 
 @pytest.mark.parametrize("source", ["events", "clickstream"])
-def test_the_target_of_the_source_is_needed(trial, source):
+def test_the_target_of_the_source_is_needed(source):
     with pytest.raises(errors.ArgumentError, match=f"missing; --source {source} needs it"):
-        trial.replay_without_target(source)
+        replay.Arguments("quarantine", source)

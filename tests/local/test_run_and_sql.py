@@ -30,6 +30,7 @@ def local(*arguments: object) -> subprocess.CompletedProcess:
 def run_until(appears: tuple[Path, str], *arguments: object) -> None:
     """Start a command, and kill it and its Java the moment a file appears."""
     folder, pattern = appears
+    assert not any(folder.glob(pattern))
     with subprocess.Popen(
         command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ) as started:
@@ -51,7 +52,7 @@ def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_a
     job = ("--lake", lake, "run", "events_batch", *given)
 
     run_until((lake / "events" / "data", "**/*.parquet"), *job)  # while it writes the first table
-    run_until((quarantine, "_staged/**/*.parquet"), *job)  # while it writes the second
+    run_until((quarantine, "_staged/**/source=events/**/*.parquet"), *job)  # while it writes the second
     assert not list(lake.glob("events/_runs/*"))
 
     completed = local(*job)
