@@ -52,6 +52,13 @@ def test_a_missing_path_is_an_input_error(spark, tmp_path):
         raw.read_lines(spark, str(tmp_path / "nowhere"))
 
 
+def test_a_pattern_names_some_of_the_days(spark, trial):
+    for day in (16, 17, 18):
+        trial.send([f"of the {day}th"], f"arrived=2024-03-{day}/10/a.json")
+    lines = raw.read_lines(spark, f"{trial.raw}/arrived=2024-03-1[78]").select("raw", "arrived_at").collect()
+    assert sorted((row.raw, row.arrived_at.day) for row in lines) == [("of the 17th", 17), ("of the 18th", 18)]
+
+
 def test_a_line_is_one_object_and_no_more(spark):
     cases = [
         # line, is it one object, its a
