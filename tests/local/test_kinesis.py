@@ -45,6 +45,7 @@ class Front(ThreadingHTTPServer):
     def be_plain(self) -> None:
         self.refused = {}  # by action: the error and the share of the calls
         self.hidden = set()
+        self.before = {}  # by action: what happens before the next call
         self.calls = Counter()
         self.records_read = 0
 
@@ -68,10 +69,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = self.rfile.read(int(self.headers["Content-Length"]))
+        action = self.headers["X-Amz-Target"].partition(".")[2]
+        self.server.before.pop(action, int)()
         connection = http.client.HTTPConnection(self.server.server)
         connection.request("POST", self.path, asked, dict(self.headers))
         answer = connection.getresponse()
-        action = self.headers["X-Amz-Target"].partition(".")[2]
         body = answer.read()
         with self.server.lock:
             status, body = self.server.answer(action, answer.status, body)
@@ -288,6 +290,7 @@ def test_a_running_query_keeps_to_the_limit_and_reads_each_record_once(reader, s
 
 
 def test_split_and_merge_while_running(reader, stream):
+    reader.options["maxFetchRecordsPerShard"] = 50  # <- no shard is read in one batch
     with reader.running() as query:
         stream.put(200)
         query.processAllAvailable()
@@ -365,6 +368,17 @@ def test_latest_is_what_comes_after_the_start(reader, stream):
         running = stream.put(100)
         query.processAllAvailable()
     assert reader.numbers() == [*stopped, *running]
+
+
+def test_latest_stays_where_it_was_after_a_crash(reader, stream, front):
+    reader.options["startingPosition"] = "latest"
+    reader.fails_at = 0
+    front.before["ListShards"] = lambda: stream.put(100)  # <- the source has looked at the clock
+    with pytest.raises(StreamingQueryException, match="not committed"):
+        reader.drain()
+    reader.fails_at = None
+    reader.run_and()
+    assert reader.numbers() == list(range(100))
 
 
 def test_from_a_timestamp_on(reader, stream):
