@@ -9,7 +9,7 @@ from pathlib import Path
 os.environ["TZ"] = "UTC"  # before Spark starts: Python's side of it shows times in the zone of the process
 time.tzset()
 
-from local import job, query  # noqa: E402
+from local import aws, job, query  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
     sql = commands.add_parser("sql", help="answer a query in Athena's SQL over the tables")
     sql.add_argument("--format", choices=query.WRITERS, default="table")
     sql.add_argument("query")
+    server = commands.add_parser("aws", help="AWS on this machine: run its server, with the streams and buckets of dev")
+    server.add_argument("--port", type=aws.port_number, default=5000, metavar="PORT", help="5000 unless said")
     return made
 
 
@@ -32,6 +34,8 @@ def main() -> int:
     lake = arguments.lake.absolute()
     if arguments.command == "run":
         return job.run(lake, arguments.job, arguments.arguments)
+    if arguments.command == "aws":
+        return aws.stay(arguments.port)
     return query.answer(lake, arguments.query, arguments.format)
 
 

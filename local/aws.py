@@ -1,0 +1,120 @@
+"""AWS on this machine: moto's server with a faithful Kinesis. ``docs/local-aws.md`` says what it is not."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Self
+
+import boto3  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).parent.parent
+STAGE = ROOT / "deploy" / "stages" / "dev.toml"
+REGION = "us-east-1"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the settings of a stage name."""
+
+    streams: Mapping[str, int]  # their shards
+    buckets: tuple[str, ...]
+
+    @classmethod
+    def read(cls, settings: Path) -> Self:
+        """Read a file of ``deploy/stages``."""
+        stage = tomllib.loads(settings.read_text())
+        return cls({name: stream["shards"] for name, stream in stage["streams"].items()}, tuple(stage["buckets"]))
+
+
+@contextmanager
+def running(port: int = 0) -> Iterator[str]:
+    """Run the server as a process that ends with this one; give its endpoint once it answers. Port 0: any free one."""
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        port = listening.getsockname()[1]
+        descriptor = listening.fileno()
+        server = subprocess.Popen(  # noqa: S603  # ourselves
+            [sys.executable, "-m", "local.aws_server", str(descriptor), str(port)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,  # ends when this process does, even by kill -9
+            pass_fds=[descriptor],
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+    with server:
+        try:
+            _wait_for_answer(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.kill()
+
+
+def port_number(text: str) -> int:
+    """Read a port, or raise the ValueError that argparse makes a sentence of."""
+    if int(text) not in range(2**16):
+        raise ValueError
+    return int(text)
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """Return the variables by which an AWS SDK finds the server."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,  # boto3 and the command line
+        "AWS_REGION": REGION,  # the others
+    }
+
+
+def session() -> boto3.Session:
+    """Return a session with the credentials of :func:`environment`."""
+    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106
+
+
+def create(endpoint: str, stage: Stage) -> None:
+    """Make the stage's streams and buckets."""
+    kinesis = session().client("kinesis", endpoint_url=endpoint)
+    for name, shards in stage.streams.items():
+        kinesis.create_stream(StreamName=name, ShardCount=shards)
+    s3 = session().client("s3", endpoint_url=endpoint)
+    for name in stage.buckets:
+        s3.create_bucket(Bucket=name)
+
+
+def stay(port: int) -> int:
+    """Run the server with what the stage names, until interrupted or left by the parent; return the exit status."""
+    parent = os.getppid()
+    stage = Stage.read(STAGE)
+    try:
+        with running(port) as endpoint:
+            create(endpoint, stage)
+            print(f"# AWS on this machine, with the streams and buckets of {STAGE.relative_to(ROOT)}: {endpoint}")
+            print("\n".join(f"export {name}={value}" for name, value in environment(endpoint).items()), flush=True)
+            while os.getppid() == parent:
+                time.sleep(1)
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        print(f"aws: port {port}: {os.strerror(error.errno or 0).lower()}; choose another by --port", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _wait_for_answer(port: int) -> None:
+    """Ask once: the socket has been listening all along, so the answer comes as soon as there is a server."""
+    asking = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+    try:
+        asking.request("GET", "/moto-api/")
+        asking.getresponse()
+    except (OSError, HTTPException) as error:
+        raise RuntimeError("the local AWS did not start; its own words are on standard error") from error
+    finally:
+        asking.close()
