@@ -31,7 +31,7 @@ class Counts:
         outcomes = self.written + self.duplicate + self.quarantined + self.outside_dates
         if self.read != outcomes:
             raise errors.CountsError(f"{self.read} rows were read, but {outcomes} are accounted for: {self}")
-        if self.quarantined > max_quarantined_share * self.read:
+        if self.quarantined and self.quarantined / self.read > max_quarantined_share:
             reasons = ", ".join(f"{reason} {rows}" for reason, rows in self.quarantined_by_reason.items())
             raise errors.QuarantineShareError(
                 f"{self.quarantined} of {self.read} rows were refused ({reasons}), a larger share than"

@@ -16,6 +16,8 @@ SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # the default, INT96, has no statistics in Athena
     "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # as Spark 4: refused rows may hold ancient times
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "512m",  # of shuffled rows; as zstd Parquet 128-512 MB
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PropagateEmptyRelation",
     "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
