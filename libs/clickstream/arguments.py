@@ -48,6 +48,8 @@ def parse_arguments(kind: type[Arguments], argv: Sequence[str]) -> Arguments:
     unknown += [word for word in argv[1:] if _looks_like(word, fields) and not OPTION.fullmatch(word)]
     if unknown:
         raise errors.ArgumentError(f"{unknown[0]} is not an argument of this job; it takes {_list(fields)}")
+    if stray := _stray(argv[1:]):
+        raise errors.ArgumentError(f"{stray!r} follows no --name; quote a value that the shell would expand or split")
     repeated = [name for name in fields if given.count(name) > 1]
     if repeated:
         raise errors.ArgumentError(f"{_list(repeated)} given more than once")
@@ -73,6 +75,19 @@ def check_apart(**paths: str) -> None:
     for inner, outer in itertools.permutations(folders, 2):
         if folders[inner].startswith(folders[outer]):
             raise errors.ArgumentError(f"--{inner} {paths[inner]} lies in --{outer} {paths[outer]}")
+
+
+def _stray(words: Sequence[str]) -> str | None:
+    """Return the first word that is neither an option nor the one value of the option before it."""
+    wants_value = False
+    for word in words:
+        if word.startswith("--"):
+            wants_value = "=" not in word
+        elif wants_value:
+            wants_value = False
+        else:
+            return word
+    return None
 
 
 def _looks_like(word: str, fields: Iterable[str]) -> bool:

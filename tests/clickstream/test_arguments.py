@@ -54,6 +54,8 @@ def test_glues_own_parameters_are_let_through():
         (("--Raw_Path", "r"), "--Raw_Path is not an argument of this job"),
         (("--raw_path", "r", "--mode", "merge", "--mode", "rebuild"), "--mode given more than once"),
         (("--raw_path", " "), "--raw_path is empty"),
+        (("--raw_path", "day=16", "day=17", "--mode", "merge"), "'day=17' follows no --name; quote a value"),
+        (("--raw_path", "r", "--mode=merge", "x"), "'x' follows no --name"),
         (("--raw_path", "r", "--share", "50"), "--share must be a share from 0 to 1, not '50'"),
         (("--raw_path", "r", "--share", "nan"), "--share must be a share from 0 to 1, not 'nan'"),
     ],
