@@ -8,7 +8,7 @@ Rerun   safe: a row that is accepted is marked and not taken again; one that is 
 """
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 import clickstream_batch  # the scripts beside this one
 import events_batch
-from clickstream import counts, errors, events, iceberg, parquet, quarantine, schemas, visits
+from clickstream import counts, errors, events, iceberg, parquet, quarantine, visits
 from clickstream.arguments import check_apart, check_dates, parse_arguments
 from clickstream.glue import glue_session
 
@@ -54,18 +54,14 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
     selected = quarantine.open_rows(spark, path, source).where(_is_asked_for(arguments))
     inspected = quarantine.as_sent(selected).transform(refusing.inspect)
     with parquet.spooled(inspected, path) as spooled:  # what lands is what is marked
-        accepted = spooled.where("reasons is null")
-        lines = accepted.select(*schemas.RAW_LINE.names)
+        replayed = spooled.drop("quarantine_id")  # a row that is refused again gets the one it has, and is not added
         if source == "events":
-            run = events_batch.land(events.inspect(lines), arguments.events_table, path)
+            run = events_batch.land(replayed, arguments.events_table, path)
             table_path = iceberg.location(spark, arguments.events_table)
         else:
-            run = clickstream_batch.land(visits.inspect(lines), arguments.clickstream_path, path)
+            run = clickstream_batch.land(replayed, arguments.clickstream_path, path)
             table_path = arguments.clickstream_path
-        quarantine.mark_replayed(accepted, path, source)
-        by_reason = quarantine.count_by_reason(spooled)
-        refused = spooled.where("reasons is not null").count()
-    run = replace(run, read=run.read + refused, quarantined=refused, quarantined_by_reason=by_reason)
+        quarantine.mark_replayed(spooled.where("reasons is null"), path, source)
     counts.report(spark, "replay", arguments, run, table_path)
 
 

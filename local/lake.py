@@ -25,6 +25,7 @@ def session(lake: Path) -> SparkSession:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.jars": ",".join(str(jar) for jar in jars.fetch()),
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
         "spark.sql.catalog.lake.default-namespace": "clickstream",
         "spark.sql.catalog.lake.jdbc.schema-version": "V1",
@@ -34,7 +35,6 @@ def session(lake: Path) -> SparkSession:
         "spark.sql.defaultCatalog": "lake",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.shuffle.partitions": "16",
         "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
         "spark.ui.enabled": "false",

@@ -66,12 +66,6 @@ def as_sent(rows: DataFrame) -> DataFrame:
     return rows.withColumn("raw", sent).select(*schemas.RAW_LINE.names, "quarantine_id")
 
 
-def count_by_reason(inspected: DataFrame) -> dict[str, int]:
-    """Count the refused rows of ``with_reasons`` by reason; a row counts under each of its own."""
-    by_reason = inspected.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
-    return {row["reason"]: row["count"] for row in by_reason.orderBy("reason").collect()}
-
-
 def mark_replayed(rows: DataFrame, path: str, source: str) -> None:
     """Note that the rows (quarantine_id) have been accepted after all."""
     marks = rows.select("quarantine_id", F.current_timestamp().alias("replayed_at"), F.lit(source).alias("source"))
