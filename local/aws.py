@@ -56,13 +56,6 @@ def running(port: int = 0) -> Iterator[str]:
             server.kill()
 
 
-def port_number(text: str) -> int:
-    """Read a port, or raise the ValueError that argparse makes a sentence of."""
-    if int(text) not in range(2**16):
-        raise ValueError
-    return int(text)
-
-
 def environment(endpoint: str) -> dict[str, str]:
     """Return the variables by which an AWS SDK finds the server."""
     return {

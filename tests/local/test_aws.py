@@ -25,12 +25,6 @@ numbers = count()
 
 
 @pytest.fixture(scope="module")
-def endpoint():
-    with aws.running() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
 def kinesis(endpoint):
     return aws.session().client("kinesis", endpoint_url=endpoint)
 

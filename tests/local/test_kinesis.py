@@ -22,7 +22,7 @@ pytest.importorskip("pyspark.sql.datasource", reason="Spark 3.5 has no data sour
 
 from pyspark.errors import StreamingQueryException
 
-from local import aws, kinesis
+from local import kinesis
 
 KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
 os.environ.update(KEYS)  # before Spark starts, whose workers read the streams
@@ -205,14 +205,8 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def server():
-    with aws.running() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def started_front(server):
-    front = Front(server)
+def started_front(endpoint):
+    front = Front(endpoint)
     Thread(target=front.serve_forever, daemon=True).start()
     yield front
     front.shutdown()
@@ -225,10 +219,10 @@ def front(started_front):
 
 
 @pytest.fixture
-def client(server):
+def client(endpoint):
     return boto3.client(
         "kinesis",
-        endpoint_url=server,
+        endpoint_url=endpoint,
         region_name="us-east-1",
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106
