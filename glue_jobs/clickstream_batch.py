@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import counts, parquet, quarantine, raw, schemas, visits
-from clickstream.arguments import Share, check_apart, parse_arguments
+from clickstream.arguments import Folder, Share, check_apart, parse_arguments
 from clickstream.counts import Counts
 from clickstream.glue import glue_session
 
@@ -23,8 +23,8 @@ class Arguments:
     """What the job is started with."""
 
     raw_path: str
-    clickstream_path: str
-    quarantine_path: str
+    clickstream_path: Folder
+    quarantine_path: Folder
     max_quarantined_share: Share = Share(1)  # of the lines read; beyond it the run fails
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import counts, events, iceberg, layout, parquet, quarantine, raw, schemas
-from clickstream.arguments import Share, check_apart, check_dates, parse_arguments
+from clickstream.arguments import Folder, Share, Table, check_apart, check_dates, parse_arguments
 from clickstream.counts import Counts
 from clickstream.glue import glue_session
 
@@ -27,21 +27,22 @@ class Arguments:
     """What the job is started with."""
 
     raw_path: str
-    events_table: str
-    quarantine_path: str
+    events_table: Table
+    quarantine_path: Folder
     mode: Literal["merge", "rebuild"] = "merge"
     start_date: date | None = None  # the first and the last day of the events that are taken
     end_date: date | None = None
     max_quarantined_share: Share = Share(1)  # of the lines read; beyond it the run fails
 
     def __post_init__(self) -> None:
-        """Refuse dates in the wrong order, and a quarantine among the raw lines."""
-        check_apart(raw_path=self.raw_path, quarantine_path=self.quarantine_path)
+        """Refuse dates in the wrong order."""
         check_dates(self.start_date, self.end_date)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
+    location = iceberg.location(spark, arguments.events_table)
+    check_apart(raw_path=arguments.raw_path, quarantine_path=arguments.quarantine_path, events_table=location)
     inspected = events.inspect(raw.read_lines(spark, arguments.raw_path), arguments.start_date, arguments.end_date)
     run = land(
         inspected,
@@ -52,7 +53,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         end=arguments.end_date,
         max_quarantined_share=arguments.max_quarantined_share,
     )
-    counts.report(spark, "events_batch", arguments, run, iceberg.location(spark, arguments.events_table))
+    counts.report(spark, "events_batch", arguments, run, location)
 
 
 def land(  # noqa: PLR0913  # as many as the job's own arguments
@@ -91,7 +92,7 @@ def land(  # noqa: PLR0913  # as many as the job's own arguments
         if run.replaced:
             branch.delete(outcome.where("replaced = 1"), events.IDENTITY)
         with quarantine.staged(quarantine.to_table(spooled, events.SOURCE), quarantine_path, events.SOURCE) as refused:
-            if run.written or mode == "rebuild":
+            if run.written or mode == "rebuild" or refused.has_files():  # which stops one of two runs at once
                 branch.publish()
             refused.publish()
     return run

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 import clickstream_batch  # the scripts beside this one
 import events_batch
 from clickstream import counts, errors, events, iceberg, parquet, quarantine, visits
-from clickstream.arguments import check_apart, check_dates, parse_arguments
+from clickstream.arguments import Folder, Table, check_apart, check_dates, parse_arguments
 from clickstream.glue import glue_session
 
 
@@ -26,23 +26,23 @@ from clickstream.glue import glue_session
 class Arguments:
     """What the job is started with."""
 
-    quarantine_path: str
+    quarantine_path: Folder
     source: Literal["events", "clickstream"]
     reason: str | None = None
     start_date: date | None = None
     end_date: date | None = None
-    events_table: str = ""  # needed where the source is events
-    clickstream_path: str = ""  # needed where the source is clickstream
+    events_table: Table | None = None  # where the source is events, and only there
+    clickstream_path: Folder | None = None  # where the source is clickstream, and only there
 
     def __post_init__(self) -> None:
-        """Refuse a source without the table it lands in, and dates in the wrong order."""
+        """Refuse a source without the table it lands in, or with the other's, and dates in the wrong order."""
         check_dates(self.start_date, self.end_date)
-        if self.source == "events" and not self.events_table:
-            raise errors.ArgumentError("--events_table missing; --source events needs it")
-        if self.source == "clickstream" and not self.clickstream_path:
-            raise errors.ArgumentError("--clickstream_path missing; --source clickstream needs it")
-        if self.clickstream_path:
-            check_apart(clickstream_path=self.clickstream_path, quarantine_path=self.quarantine_path)
+        needed, other = ("events_table", "clickstream_path")[:: 1 if self.source == "events" else -1]
+        if not getattr(self, needed):
+            raise errors.ArgumentError(f"--{needed} missing; --source {self.source} needs it")
+        if getattr(self, other):
+            raise errors.ArgumentError(f"--{other} is not for --source {self.source}")
+        check_apart(clickstream_path=self.clickstream_path or "", quarantine_path=self.quarantine_path)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
@@ -55,12 +55,11 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
     inspected = quarantine.as_sent(selected).transform(refusing.inspect)
     with parquet.spooled(inspected, path) as spooled:  # what lands is what is marked
         replayed = spooled.drop("quarantine_id")  # a row that is refused again gets the one it has, and is not added
+        target = arguments.events_table or arguments.clickstream_path or ""
         if source == "events":
-            run = events_batch.land(replayed, arguments.events_table, path)
-            table_path = iceberg.location(spark, arguments.events_table)
+            run, table_path = events_batch.land(replayed, target, path), iceberg.location(spark, target)
         else:
-            run = clickstream_batch.land(replayed, arguments.clickstream_path, path)
-            table_path = arguments.clickstream_path
+            run, table_path = clickstream_batch.land(replayed, target, path), target
         quarantine.mark_replayed(spooled.where("reasons is null"), path, source)
     counts.report(spark, "replay", arguments, run, table_path)
 

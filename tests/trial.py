@@ -70,7 +70,7 @@ class Trial:
 
     def _run(self, job: Any, arguments: Row) -> Row:
         runs = self.runs()
-        job.main(self.spark, job.Arguments(quarantine_path=self.quarantine_path, **arguments))
+        job.main(self.spark, job.Arguments(**{"quarantine_path": self.quarantine_path, **arguments}))
         (run,) = self.runs() - runs
         return json.loads(run)["counts"]
 

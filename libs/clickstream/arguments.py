@@ -2,10 +2,12 @@
 
 import dataclasses
 import itertools
+import os
 import re
 import types
 from collections.abc import Iterable, Sequence
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from clickstream import errors, glue
@@ -25,8 +27,34 @@ class Share(float):
         return share
 
 
+class Folder(str):
+    """A path that is written to; what Hadoop would take for a pattern has no place in it."""
+
+    __slots__ = ()
+
+    def __new__(cls, path: str) -> Self:
+        """Raise ``ValueError`` for a path that could not be read again."""
+        if not re.fullmatch(r"([a-z0-9]+:)?[^*?\[\]{}:\\\n]*[^*?\[\]{}:\\\s]", path):
+            raise ValueError(path)
+        return super().__new__(cls, path)
+
+
+class Table(str):
+    """The name of a table: ``table``, ``database.table`` or ``catalog.database.table``."""
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> Self:
+        """Raise ``ValueError`` for what is not such a name."""
+        if not re.fullmatch(r"\w+([.]\w+){0,2}", name, re.ASCII):
+            raise ValueError(name)
+        return super().__new__(cls, name)
+
+
 KINDS = {
+    Folder: "a folder's path without * ? [ ] { } : \\",
     Share: "a share from 0 to 1",
+    Table: "a table, database.table or catalog.database.table of letters, digits and _",
     date: "a date like 2024-03-17",
 }
 
@@ -70,11 +98,20 @@ def check_dates(start: date | None, end: date | None) -> None:
 
 
 def check_apart(**paths: str) -> None:
-    """Raise ``ArgumentError`` where one of the paths is, or lies in, another."""
-    folders = {name: f"{re.sub('/+', '/', path).removeprefix('file:').rstrip('/')}/" for name, path in paths.items()}
-    for inner, outer in itertools.permutations(folders, 2):
-        if folders[inner].startswith(folders[outer]):
+    """Raise ``ArgumentError`` where one of the paths is, or lies in, another; a pattern is any path that fits it."""
+    parts = {name: _parts(path) for name, path in paths.items() if path}
+    for inner, outer in itertools.permutations(parts, 2):
+        pairs = zip(parts[inner], parts[outer], strict=False)
+        is_deeper = len(parts[inner]) >= len(parts[outer])
+        if is_deeper and all(fnmatchcase(one, other) or fnmatchcase(other, one) for one, other in pairs):
             raise errors.ArgumentError(f"--{inner} {paths[inner]} lies in --{outer} {paths[outer]}")
+
+
+def _parts(path: str) -> list[str]:
+    """Split a path at its slashes, from its scheme on; ``{a,b}`` may stand for anything."""
+    scheme, colon, rest = path.rpartition(":")
+    absolute = rest if colon and scheme != "file" else os.path.abspath(rest)  # noqa: PTH100  # as it is, links and all
+    return [scheme.removeprefix("file"), *re.sub(r"\{[^}]*\}", "*", absolute.strip("/")).split("/")]
 
 
 def _stray(words: Sequence[str]) -> str | None:

@@ -11,8 +11,6 @@ from clickstream.quarantine import Rules
 SOURCE = "events"
 PATH_VALUE = r"^[a-z0-9_]{1,64}\z"  # what may become part of a path
 IDENTITY = ("event_uuid", "created_at", "arrived_at", "payload", "created_date")  # of one stored row
-# A number with a point or an exponent, a boolean, an object, an array; whole numbers do as well as text.
-NOT_AN_ID = r'^(-?\d+([.]\d*)?[eE][+-]?\d+|-?\d+[.]\d*|"?-?Infinity"?|"?NaN"?|true|false|[\[{].*)\z'
 NOT_A_NAME = r"^(\d+([eE]\d+)?|true|false)\z"  # where its first part would do for a type
 LONGEST_UUID = 128  # characters
 IS_TAKEN = "reasons is null and not is_outside"  # of the rows of ``inspect``
@@ -47,7 +45,7 @@ def rules() -> Rules:
     return {
         **raw.rules(),
         "event_uuid_missing": is_other | has_uuid,
-        "event_uuid_not_text": is_other | ~has_uuid | raw.is_text("event_uuid", NOT_AN_ID),
+        "event_uuid_not_text": is_other | ~has_uuid | raw.is_text("event_uuid", raw.NOT_AN_ID),
         "event_uuid_too_long": is_other | ~has_uuid | (F.length("event_uuid") <= LONGEST_UUID),
         "event_name_missing": is_other | has_name,
         "event_name_not_text": is_other | ~has_name | raw.is_text("event_name", NOT_A_NAME),

@@ -2,14 +2,21 @@
 
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
+
+from clickstream import errors
 
 
 def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """Return Hadoop's ``FileSystem`` of the path, and the path as its ``Path``."""
+    """Return Hadoop's ``FileSystem`` of the path, and the path as its ``Path``; ``InputError`` where there is none."""
     jvm: Any = spark._jvm  # noqa: SLF001  # Hadoop's own client knows every scheme that the session knows
     hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
-    return hadoop_path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), hadoop_path  # noqa: SLF001
+    settings = spark._jsparkSession.sessionState().newHadoopConf()  # noqa: SLF001
+    try:
+        return hadoop_path.getFileSystem(settings), hadoop_path
+    except Py4JJavaError as error:
+        raise errors.InputError(f"{path}: {error.java_exception.getMessage()}") from error
 
 
 def exists(spark: SparkSession, path: str) -> bool:

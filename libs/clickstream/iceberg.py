@@ -93,7 +93,9 @@ def branch(spark: SparkSession, table: str, schema: StructType) -> Iterator[Bran
 
 def location(spark: SparkSession, table: str) -> str:
     """Return the path below which the table's files lie."""
-    described = spark.sql(f"describe table extended {_full_name(spark, table)}").where("col_name = 'Location'")
+    full_name = _full_name(spark, table)
+    _read(spark, full_name)
+    described = spark.sql(f"describe table extended {full_name}").where("col_name = 'Location'")
     return str(described.collect()[0].data_type)
 
 
@@ -119,13 +121,17 @@ def _full_name(spark: SparkSession, table: str) -> str:
     return ".".join(defaults[: 3 - len(parts)] + parts)
 
 
-def _check_schema(spark: SparkSession, table: str, schema: StructType) -> None:
+def _read(spark: SparkSession, table: str) -> DataFrame:
     try:
-        actual = spark.table(table).schema
+        return spark.table(table)
     except AnalysisException as error:
         if "TABLE_OR_VIEW_NOT_FOUND" not in str(error):
             raise
         raise errors.TableError(f"table {table} does not exist; it is created from ddl/tables") from error
+
+
+def _check_schema(spark: SparkSession, table: str, schema: StructType) -> None:
+    actual = _read(spark, table).schema
     expected = {(field.name, field.dataType.simpleString()) for field in schema}
     found = {(field.name, field.dataType.simpleString()) for field in actual}
     if expected != found:

@@ -6,12 +6,13 @@ Rows that a run needs more than once are kept aside in the same way, and go when
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from clickstream import files, layout
+from clickstream import errors, files, layout
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,25 @@ class Staged:
     table_path: str
     path: str
 
+    def has_files(self) -> bool:
+        """Whether there is anything to publish."""
+        return any(True for _ in self._files())
+
     def publish(self) -> None:
         """Move the files into the table; a run that is killed in between is completed by running it again."""
         fs, root = files.file_system(self.spark, self.path)
         _, table = files.file_system(self.spark, self.table_path)
         above = fs.makeQualified(root).toString()
+        for file in list(self._files()):
+            files.move(fs, file, table.suffix(file.toString().removeprefix(above)))
+
+    def _files(self) -> Iterator[Any]:
+        fs, root = files.file_system(self.spark, self.path)
         listed = fs.listFiles(root, True)
         while listed.hasNext():
             file = listed.next().getPath()
             if not file.getName().startswith(("_", ".")):
-                files.move(fs, file, table.suffix(file.toString().removeprefix(above)))
+                yield file
 
 
 def read(spark: SparkSession, path: str, schema: StructType | str) -> DataFrame:
@@ -68,8 +78,10 @@ def append(rows: DataFrame, path: str, partitions: Sequence[str]) -> None:
 def _aside(spark: SparkSession, path: str) -> Iterator[str]:
     """Give a folder below ``path`` where no reader looks; clean up afterwards."""
     folder = f"{path.rstrip('/')}/_staged/{uuid4()}"
+    fs, root = files.file_system(spark, folder)
+    if fs.isFile(root.getParent().getParent()):
+        raise errors.InputError(f"{path} is a file, not a folder")
     try:
         yield folder
     finally:
-        fs, root = files.file_system(spark, folder)
         fs.delete(root, True)

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from uuid import uuid4
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
 from clickstream.quarantine import Rules
+
+# A number with a point or an exponent, a boolean, an object, an array; whole numbers do as well as text.
+NOT_AN_ID = r'^(-?\d+([.]\d*)?[eE][+-]?\d+|-?\d+[.]\d*|"?-?Infinity"?|"?NaN"?|true|false|[\[{].*)\z'
 
 _END = f"end of the line {uuid4().hex}"  # a key that no producer can send
 
@@ -24,6 +28,8 @@ def read_lines(spark: SparkSession, path: str) -> DataFrame:
         if "PATH_NOT_FOUND" not in str(error):
             raise
         raise errors.InputError(f"--raw_path {path} does not exist") from error
+    except Py4JJavaError as error:
+        raise errors.InputError(f"--raw_path {path}: {error.java_exception.getMessage()}") from error
     without_return = F.expr("""
         case when endswith(value, '\r') then cast(substr(cast(value as binary), 1, octet_length(value) - 1) as string)
              else value end

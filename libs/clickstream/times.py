@@ -11,27 +11,27 @@ _YEAR_9999 = 253_402_300_799_999
 _MS, _US = 10**11, 10**14  # from these sizes on a Unix time is in ms, in µs
 
 _ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
-_DECIMAL = "^ *[+-]?[0-9]{1,29}([.][0-9]{0,20})?([eE][+]?[0-9]{1,2})? *$"
+_DECIMAL = "^ *[+-]?[0-9]{1,20}([.][0-9]{0,18})?([eE][+]?[0-9]{1,2})? *$"
 _LEAP_SECOND = r"^(.{16}):60"
 
 
 def unix_milliseconds(text: str) -> Column:
-    """Unix s, ms or µs, whole or with a fraction, in the text column ``text`` -> Unix ms, floored (bigint).
+    """Unix s, ms or µs, with up to 18 decimals, in the text column ``text`` -> Unix ms, floored (bigint).
 
     The size tells the unit: seconds stay below 10^11 until the year 5138, milliseconds are above it since 1973
     and below 10^14 until 5138.
     """
     whole = f"try_cast({text} as bigint)"
     # Only where the text is not a whole number: it is slower, and for ever at an exponent like e-99999999.
-    exact = f"try_cast(if({text} rlike '{_DECIMAL}', {text}, null) as decimal(38, 9))"
+    exact = f"try_cast(if({text} rlike '{_DECIMAL}', {text}, null) as decimal(38, 18))"
     # In this form Spark casts once for all the places of a cast; with CASE or BETWEEN it would once for each.
     return F.expr(f"""
         coalesce(
             if({whole} > -{_MS} and {whole} < {_MS}, {whole} * 1000,
                 if({whole} > -{_US} and {whole} < {_US}, {whole}, {whole} div 1000)),
-            if({exact} > -{_MS} and {exact} < {_MS}, cast(floor({exact} * 1000) as bigint),
+            if({exact} > -{_MS} and {exact} < {_MS}, {exact} div 1 * 1000 + cast(floor({exact} % 1 * 1000) as bigint),
                 if({exact} > -{_US} and {exact} < {_US}, cast(floor({exact}) as bigint),
-                    try_cast(floor({exact} / 1000) as bigint))))
+                    try_cast(floor(floor({exact}) / 1000) as bigint))))
     """)
 
 

@@ -40,6 +40,7 @@ def rules() -> Rules:
     return {
         **raw.rules(),
         "user_id_missing": is_other | has_user,
+        "user_id_not_text": is_other | ~has_user | raw.is_text("user_id", raw.NOT_AN_ID),
         "event_time_missing": is_other | has_time,
         "event_time_not_a_time": is_other | ~has_time | F.col("event_time").isNotNull(),
         "event_time_out_of_range": is_other

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from clickstream.arguments import Share, check_apart, parse_arguments
+from clickstream.arguments import Folder, Share, Table, check_apart, parse_arguments
 from clickstream.errors import ArgumentError
 
 
@@ -16,6 +17,8 @@ class Arguments:
     mode: Literal["merge", "rebuild"] = "merge"
     start_date: date | None = None
     share: Share = Share(1)
+    out_path: Folder | None = None
+    table: Table | None = None
 
 
 def parse(*words: str) -> Arguments:
@@ -29,6 +32,11 @@ def test_a_field_with_a_default_is_optional():
 def test_every_kind_of_value():
     given = ("--mode", "rebuild", "--start_date", "2024-02-29", "--share", "0.25")
     assert parse("--raw_path", "r", *given) == Arguments("r", "rebuild", date(2024, 2, 29), Share(0.25))
+
+
+def test_folders_wherever_they_lie():
+    for path in ("s3://lake/out", "/my lake/out", "file:/lake/out/", "größe/100%"):
+        assert parse("--raw_path", "r", "--out_path", path).out_path == path
 
 
 def test_a_value_may_follow_an_equals_sign():
@@ -56,6 +64,11 @@ def test_glues_own_parameters_are_let_through():
         (("--raw_path", " "), "--raw_path is empty"),
         (("--raw_path", "day=16", "day=17", "--mode", "merge"), "'day=17' follows no --name; quote a value"),
         (("--raw_path", "r", "--mode=merge", "x"), "'x' follows no --name"),
+        (("--raw_path", "r", "--out_path", "s3://lake/day=*"), "--out_path must be a folder's path without * ? [ ]"),
+        (("--raw_path", "r", "--out_path", "lake/10:00"), "--out_path must be a folder's path without * ? [ ] { } :"),
+        (("--raw_path", "r", "--out_path", " "), "--out_path must be a folder's path"),
+        (("--raw_path", "r", "--table", "events; x"), "--table must be a table, database.table or"),
+        (("--raw_path", "r", "--table", "a.b.c.d"), "--table must be a table, database.table or"),
         (("--raw_path", "r", "--share", "50"), "--share must be a share from 0 to 1, not '50'"),
         (("--raw_path", "r", "--share", "nan"), "--share must be a share from 0 to 1, not 'nan'"),
     ],
@@ -75,6 +88,11 @@ def test_what_is_wrong_is_named(words, sentence):
         ("lake//raw/day", "lake/raw/"),
         ("file:/lake/raw", "/lake"),
         ("s3://lake/raw", "s3://lake"),
+        (str(Path("lake/raw").absolute()), "lake"),
+        ("lake/../lake/raw", "lake"),
+        ("lake/raw/arrived=2024-03-17", "lake/r*"),
+        ("lake/raw/quarantine/a", "lake/{raw,other}/*"),
+        ("lake/raw/*/10", "lake/raw/arrived=2024-03-17"),
     ],
 )
 def test_paths_that_lie_in_each_other_are_refused(inner, outer):
@@ -85,3 +103,4 @@ def test_paths_that_lie_in_each_other_are_refused(inner, outer):
 
 def test_paths_that_begin_alike_lie_apart():
     check_apart(raw_path="lake/raw", quarantine_path="lake/raw2", clickstream_path="lake/clickstream")
+    check_apart(raw_path="lake/raw/*", quarantine_path="lake/quarantine", clickstream_path="s3://lake/raw/clickstream")

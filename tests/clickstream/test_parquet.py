@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 from pyspark.sql.types import IntegerType, StructField, StructType
 
-from clickstream import parquet
+from clickstream import errors, parquet
 
 SCHEMA = StructType([StructField("n", IntegerType()), StructField("day", IntegerType())])
 
@@ -34,6 +34,15 @@ def test_nothing_is_left_of_what_was_not_published(spark, tmp_path):
         pass
     assert stored(spark, str(path)) == []
     assert not [file for file in path.rglob("*") if file.is_file()]
+
+
+def test_where_no_table_can_be_is_named(spark, tmp_path):
+    (tmp_path / "file").write_text("")
+    rows = spark.createDataFrame([(1, 17)], SCHEMA)
+    with pytest.raises(errors.InputError, match="file is a file, not a folder"):
+        parquet.append(rows, str(tmp_path / "file"), ["day"])
+    with pytest.raises(errors.InputError, match=r'nowhere://lake/table.*: No FileSystem for scheme "nowhere"'):
+        parquet.append(rows, "nowhere://lake/table", ["day"])
 
 
 @pytest.mark.parametrize("fails", [False, True])

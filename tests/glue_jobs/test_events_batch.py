@@ -142,6 +142,28 @@ def test_another_writers_commit_meanwhile_fails_the_run_and_nothing_is_lost(tria
     assert uuids(trial) == ["fast", "slow"]
 
 
+def test_two_runs_at_once_refuse_a_row_once(trial, monkeypatch):
+    trial.send(["x"])  # <- no event among it
+    publish = iceberg.Branch.publish
+
+    def overtaken(branch):
+        monkeypatch.undo()
+        trial.events_batch()
+        publish(branch)
+
+    monkeypatch.setattr(iceberg.Branch, "publish", overtaken)
+    with pytest.raises(errors.ConcurrentCommitError):
+        trial.events_batch()
+    assert [row["raw"] for row in trial.quarantine()] == ["x"]
+
+
+def test_paths_and_the_table_lie_apart(trial):
+    inside = str(trial.events_path / "data")
+    for arguments in ({"raw_path": inside}, {"quarantine_path": inside}):
+        with pytest.raises(errors.ArgumentError, match=r"--\w+ \S+ lies in --events_table"):
+            trial.events_batch(**arguments)
+
+
 def test_an_empty_folder_is_a_run_of_nothing(trial):
     counts = trial.events_batch()
     assert counts.pop("quarantined_by_reason") == {}
@@ -152,6 +174,8 @@ def test_an_empty_folder_is_a_run_of_nothing(trial):
 def test_a_missing_path_and_a_missing_table_are_named(trial):
     with pytest.raises(errors.InputError, match=r"--raw_path .*nowhere does not exist"):
         trial.events_batch(raw_path=str(trial.raw / "nowhere"))
+    with pytest.raises(errors.InputError, match=r"--raw_path .*\[: Illegal file pattern: .*"):
+        trial.events_batch(raw_path=str(trial.raw / "["))
     trial.send([event("a")])
     with pytest.raises(errors.TableError, match=r"table lake\.clickstream\.nowhere does not exist"):
         trial.events_batch(events_table="nowhere")

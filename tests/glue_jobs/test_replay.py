@@ -7,6 +7,7 @@ from trial import event, visit
 
 import replay
 from clickstream import errors, events, parquet, quarantine, schemas, times
+from clickstream.arguments import Folder, Table
 
 FIRST_DAY, SECOND_DAY = "arrived=2024-03-18/10/a.json", "arrived=2024-03-19/10/a.json"
 
@@ -92,3 +93,9 @@ def test_a_missing_quarantine_is_an_input_error(trial):
 def test_the_target_of_the_source_is_needed(source):
     with pytest.raises(errors.ArgumentError, match=f"missing; --source {source} needs it"):
         replay.Arguments("quarantine", source)
+
+
+@pytest.mark.parametrize(("source", "other"), [("events", "clickstream_path"), ("clickstream", "events_table")])
+def test_the_target_of_the_other_source_is_refused(source, other):
+    with pytest.raises(errors.ArgumentError, match=f"--{other} is not for --source {source}"):
+        replay.Arguments("quarantine", source, events_table=Table("events"), clickstream_path=Folder("clickstream"))
