@@ -9,12 +9,10 @@ Rerun   safe: only visits that the table does not hold yet are added, and nothin
 import sys
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
-from clickstream import counts, parquet, quarantine, raw, schemas, visits
+from clickstream import counts, landing, raw, visits
 from clickstream.arguments import Folder, Share, check_apart, parse_arguments
-from clickstream.counts import Counts
 from clickstream.glue import glue_session
 
 
@@ -37,27 +35,10 @@ class Arguments:
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
     inspected = visits.inspect(raw.read_lines(spark, arguments.raw_path))
-    run = land(inspected, arguments.clickstream_path, arguments.quarantine_path, arguments.max_quarantined_share)
+    run = landing.land_visits(
+        inspected, arguments.clickstream_path, arguments.quarantine_path, arguments.max_quarantined_share
+    )
     counts.report(spark, "clickstream_batch", arguments, run, arguments.clickstream_path)
-
-
-def land(inspected: DataFrame, path: str, quarantine_path: str, max_quarantined_share: float = 1) -> Counts:
-    """Bring the rows of ``visits.inspect`` into the tables; readers see nothing before it has been counted."""
-    spark, tally = inspected.sparkSession, counts.Tally(visits.rules())
-    with parquet.spooled(inspected.transform(tally.inspected), quarantine_path) as spooled:
-        accepted = spooled.where("reasons is null")
-        touched = visits.dates(accepted)
-        stored = parquet.read(spark, path, schemas.CLICKSTREAM).where(F.col("event_date").isin(touched))
-        judged = accepted.transform(visits.judged_per_visit, stored).transform(tally.judged)
-        written = judged.where("written = 1").select(*schemas.CLICKSTREAM.names)
-        with parquet.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, order=["event_time"]) as staged:
-            run = tally.counts()
-            run.check(max_quarantined_share)
-            refused = quarantine.to_table(spooled, visits.SOURCE)
-            with quarantine.staged(refused, quarantine_path, visits.SOURCE) as staged_refused:
-                staged.publish()
-                staged_refused.publish()
-    return run
 
 
 if __name__ == "__main__":

@@ -15,9 +15,7 @@ from typing import Literal
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-import clickstream_batch  # the scripts beside this one
-import events_batch
-from clickstream import counts, errors, events, iceberg, parquet, quarantine, visits
+from clickstream import counts, errors, events, iceberg, landing, parquet, quarantine, visits
 from clickstream.arguments import Folder, Table, check_apart, check_dates, parse_arguments
 from clickstream.glue import glue_session
 
@@ -57,9 +55,9 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         replayed = spooled.drop("quarantine_id")  # a row that is refused again gets the one it has, and is not added
         target = arguments.events_table or arguments.clickstream_path or ""
         if source == "events":
-            run, table_path = events_batch.land(replayed, target, path), iceberg.location(spark, target)
+            run, table_path = landing.land_events(replayed, target, path), iceberg.location(spark, target)
         else:
-            run, table_path = clickstream_batch.land(replayed, target, path), target
+            run, table_path = landing.land_visits(replayed, target, path), target
         quarantine.mark_replayed(spooled.where("reasons is null"), path, source)
     counts.report(spark, "replay", arguments, run, table_path)
 

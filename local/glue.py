@@ -3,9 +3,10 @@
 from typing import Any
 
 from awsglue.context import GlueContext
+from awsglue.dataframereader import DataFrameReader
 from awsglue.job import Job
 from py4j.java_gateway import JavaClass
-from pyspark.sql import SparkSession, SQLContext
+from pyspark.sql import DataFrame, SparkSession, SQLContext
 
 
 def stand_in(spark: SparkSession) -> list[str] | None:
@@ -18,6 +19,7 @@ def stand_in(spark: SparkSession) -> list[str] | None:
         SQLContext.__init__(self, spark.sparkContext, spark)
         self.spark_session = spark
         self._glue_scala_context = _Missing("GlueContext")
+        self.create_data_frame = DataFrameReader(self)
 
     def start_job(self: Job, _: GlueContext) -> None:
         self._job = _Missing("Job")
@@ -28,9 +30,31 @@ def stand_in(spark: SparkSession) -> list[str] | None:
     def commit(self: Job) -> None:
         committed.append(self.name)
 
+    def create_data_frame(self: GlueContext, connection: str, options: dict[str, str], *_: Any) -> DataFrame:
+        if connection != "kinesis":
+            raise NotImplementedError(f"a connection of type {connection} needs Glue itself or its Docker image")
+        return _kinesis(self.spark_session, options)
+
     GlueContext.__init__ = start_context
+    GlueContext.create_data_frame_from_options = create_data_frame
     Job.__init__, Job.init, Job.commit = start_job, init, commit
     return committed
+
+
+def _kinesis(spark: SparkSession, options: dict[str, str]) -> DataFrame:
+    """Give what Glue's connection gives with ``inferSchema`` and ``addRecordTimestamp``: a text, and its arrival."""
+    asked = {name: options[name] for name in ("classification", "inferSchema", "addRecordTimestamp")}
+    if asked != {"classification": "json", "inferSchema": "true", "addRecordTimestamp": "true"}:
+        raise NotImplementedError(f"a stream read with {asked} needs Glue itself")
+    from local.kinesis import KinesisDataSource  # noqa: PLC0415  # Spark 3.5 has no data sources in Python
+
+    spark.dataSource.register(KinesisDataSource)
+    rest = {name: text for name, text in options.items() if name not in {*asked, "emitConsumerLagMetrics"}}
+    records = spark.readStream.format("kinesis").options(**rest).load()
+    return records.selectExpr(
+        "cast(data as string) as `$json$data_infer_schema$_temporary$`",
+        "approximateArrivalTimestamp as __src_timestamp",
+    )
 
 
 class _Missing:

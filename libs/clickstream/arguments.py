@@ -6,7 +6,7 @@ import os
 import re
 import types
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -25,6 +25,29 @@ class Share(float):
         if not 0 <= share <= 1:
             raise ValueError(number)
         return share
+
+
+class Whole(int):
+    """A whole number above 0."""
+
+    def __new__(cls, number: str | int) -> Self:
+        """Raise ``ValueError`` for any other number."""
+        whole = super().__new__(cls, number)
+        if whole < 1:
+            raise ValueError(number)
+        return whole
+
+
+class Position(str):
+    """Where to start in a stream."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Raise ``ValueError`` for what Glue's connection would not take."""
+        if text not in ("latest", "trim_horizon", "earliest"):
+            datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")  # noqa: DTZ007  # its zone is the Z
+        return super().__new__(cls, text)
 
 
 class Folder(str):
@@ -53,8 +76,10 @@ class Table(str):
 
 KINDS = {
     Folder: "a folder's path without * ? [ ] { } : \\",
+    Position: "latest, trim_horizon, earliest or a time like 2024-03-17T10:15:30Z",
     Share: "a share from 0 to 1",
     Table: "a table, database.table or catalog.database.table of letters, digits and _",
+    Whole: "a whole number above 0",
     date: "a date like 2024-03-17",
 }
 

@@ -19,7 +19,7 @@ class Counts:
 
     read: int
     written: int
-    replaced: int  # of those written: took the place of a stored row that arrived later, or was as early and larger
+    replaced: int  # stored rows that went: another one arrived earlier, or as early and was smaller
     duplicate: int
     conflict: int  # of those written: the event_uuid stands under an earlier created_at among the rows at hand
     quarantined: int

@@ -75,7 +75,7 @@ def with_outcome(events: DataFrame, stored: DataFrame) -> DataFrame:
 
     Whole batch; each is 1 or 0. Of the events with one event_uuid and created_at the earliest arrival stays, then
     the smallest payload, then the one in the table. A new event is written or a duplicate; a stored one is replaced
-    where a new one stays. A written event is a conflict, too, if its event_uuid stands under an earlier created_at
+    where another one stays. A written event is a conflict, too, if its event_uuid stands under an earlier created_at
     among the events and the stored rows at hand.
     """
     new = events.withColumnRenamed("raw", "payload").drop("reasons", "origin").withColumn("in_table", F.lit(False))
@@ -85,16 +85,14 @@ def with_outcome(events: DataFrame, stored: DataFrame) -> DataFrame:
     )
     earliest_first = ("created_at", "arrived_at", "payload", F.desc("in_table"))
     by_uuid = Window.partitionBy("event_uuid").orderBy(*earliest_first)
-    by_key = Window.partitionBy("event_uuid", "created_at").orderBy(*earliest_first[1:])
     is_new = ~F.col("in_table")
     stays = F.col("previous").isNull() | (F.col("previous") != F.col("created_at"))
     return (
         candidates
         .withColumn("previous", F.lag("created_at").over(by_uuid))
-        .withColumn("is_first_stored", F.first("in_table").over(by_key))
         .withColumn("written", (is_new & stays).cast("int"))
         .withColumn("duplicate", (is_new & ~stays).cast("int"))
-        .withColumn("replaced", (F.col("in_table") & ~F.col("is_first_stored")).cast("int"))
+        .withColumn("replaced", (F.col("in_table") & ~stays).cast("int"))
         .withColumn("conflict", (is_new & stays & F.col("previous").isNotNull()).cast("int"))
         .withColumn("created_date", _created_date())
     )

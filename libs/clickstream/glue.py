@@ -1,13 +1,13 @@
 """The one door to awsglue: a job's session, and the options it was started with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from awsglue.context import GlueContext
 from awsglue.job import Job
 from awsglue.utils import GlueArgumentError, getResolvedOptions
 from pyspark import SparkContext
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from clickstream import errors
 
@@ -36,6 +36,13 @@ def glue_session(argv: Sequence[str]) -> Iterator[SparkSession]:
         spark.conf.set(name, value)
     yield spark
     job.commit()
+
+
+def read_kinesis(spark: SparkSession, options: Mapping[str, str]) -> DataFrame:
+    """Read a stream through Glue's connection, with its options."""
+    reader = GlueContext(spark.sparkContext).create_data_frame
+    records: DataFrame = reader.from_options(connection_type="kinesis", connection_options=dict(options))
+    return records
 
 
 def resolve(argv: Sequence[str], names: Sequence[str]) -> dict[str, str]:

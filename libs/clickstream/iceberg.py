@@ -4,15 +4,16 @@ Publishing fast-forwards ``main`` to the branch. It fails if another writer has 
 opened, so a run never adds to a table that it has not compared with.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, IllegalArgumentException
 from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from clickstream import errors, layout
@@ -21,6 +22,7 @@ WRITE_PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",  # each run makes some versions of a small file
     "write.parquet.dict-size-bytes": "16384",  # a column chunk of distinct values gives up its dictionary early
 }
+COMMIT = "clickstream"
 ATTEMPTS = 5  # to change metadata beside other writers
 
 
@@ -31,6 +33,7 @@ class Branch:
     spark: SparkSession
     table: str  # catalog.database.table
     name: str
+    commit: Mapping[str, str] = field(default_factory=dict)  # noted in the snapshots, below ``COMMIT``
 
     @property
     def path(self) -> str:
@@ -74,21 +77,34 @@ class Branch:
             "target-file-size-bytes": str(layout.FILE_BYTES),
             "use-table-distribution-and-ordering": "false",  # the rows are laid out already
             "fanout-enabled": "false",  # partition by partition, so one file is open at a time
+            **{f"snapshot-property.{COMMIT}.{name}": value for name, value in self.commit.items()},
         })
 
 
 @contextmanager
-def branch(spark: SparkSession, table: str, schema: StructType) -> Iterator[Branch]:
+def branch(
+    spark: SparkSession, table: str, schema: StructType, commit: Mapping[str, str] | None = None
+) -> Iterator[Branch]:
     """Open a branch of a table that has this schema; it is gone afterwards, published or not."""
     full_name = _full_name(spark, table)
     _check_schema(spark, full_name, schema)
     _set_properties(spark, full_name)
-    opened = Branch(spark, full_name, f"run_{uuid4().hex}")
+    opened = Branch(spark, full_name, f"run_{uuid4().hex}", commit or {})
     _alter(spark, f"alter table {full_name} create branch {opened.name} retain 1 days")  # if the run is killed
     try:
         yield opened
     finally:
         _alter(spark, f"alter table {full_name} drop branch if exists {opened.name}")
+
+
+def is_published(spark: SparkSession, table: str, commit: Mapping[str, str]) -> bool:
+    """Whether readers see a snapshot in which this was noted."""
+    full_name = _full_name(spark, table)
+    visible = spark.table(f"{full_name}.history").where("is_current_ancestor").select("snapshot_id")
+    noted = spark.table(f"{full_name}.snapshots").join(visible, "snapshot_id", "left_semi")
+    for name, value in commit.items():
+        noted = noted.where(F.col("summary")[f"{COMMIT}.{name}"] == value)
+    return not noted.isEmpty()
 
 
 def location(spark: SparkSession, table: str) -> str:

@@ -14,6 +14,10 @@ from clickstream.quarantine import Rules
 # A number with a point or an exponent, a boolean, an object, an array; whole numbers do as well as text.
 NOT_AN_ID = r'^(-?\d+([.]\d*)?[eE][+-]?\d+|-?\d+[.]\d*|"?-?Infinity"?|"?NaN"?|true|false|[\[{].*)\z'
 
+# The first bytes of what is not a line, as sent and as a reader that decodes UTF-8 hands it on.
+GZIP = ("1F8B", "1FEFBFBD")
+KPL = ("F3899AC2", "EFBFBDEFBFBD0A")  # many records in one, by the Kinesis Producer Library
+
 _END = f"end of the line {uuid4().hex}"  # a key that no producer can send
 
 
@@ -30,15 +34,21 @@ def read_lines(spark: SparkSession, path: str) -> DataFrame:
         raise errors.InputError(f"--raw_path {path} does not exist") from error
     except Py4JJavaError as error:
         raise errors.InputError(f"--raw_path {path}: {error.java_exception.getMessage()}") from error
-    without_return = F.expr("""
-        case when endswith(value, '\r') then cast(substr(cast(value as binary), 1, octet_length(value) - 1) as string)
-             else value end
-    """)  # by bytes: characters cannot be counted where the line is not UTF-8
     return lines.select(
-        without_return.alias("raw"),
+        without_line_end("value").alias("raw"),
         F.col("_metadata.file_path").alias("origin"),
         F.coalesce(_arrival_in("_metadata.file_path"), F.col("_metadata.file_modification_time")).alias("arrived_at"),
     ).to(schemas.RAW_LINE)
+
+
+def without_line_end(text: str) -> Column:
+    r"""Take ``\n``, ``\r\n`` or ``\r`` off a text's end, by bytes: what is not UTF-8 has no characters to count."""
+    first = f"cast(substr(cast({text} as binary), 1, octet_length({text}) - {{}}) as string)"
+    return F.expr(f"""
+        case when endswith({text}, '\r\n') then {first.format(2)}
+             when endswith({text}, '\n') or endswith({text}, '\r') then {first.format(1)}
+             else {text} end
+    """)
 
 
 def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
@@ -65,7 +75,13 @@ def rules() -> Rules:
     is_object = F.col("is_object")
     is_empty = F.trim("raw") == ""
     is_utf8 = F.encode("raw", "UTF-8") == F.col("raw").cast("binary")  # other bytes do not survive the decoding
-    return {"empty": is_object | ~is_empty, "not_utf8": is_utf8, "not_a_json_object": is_object | is_empty}
+    return {
+        "empty": is_object | ~is_empty,
+        "not_utf8": is_utf8,
+        "gzip_compressed": is_object | ~_starts_with(GZIP),
+        "kpl_aggregated": is_object | ~_starts_with(KPL),
+        "not_a_json_object": is_object | is_empty,
+    }
 
 
 def is_text(name: str, suspicious: str) -> Column:
@@ -76,6 +92,10 @@ def is_text(name: str, suspicious: str) -> Column:
     kinds = ("double", "boolean", "map<string,string>", "array<string>")
     as_other = F.coalesce(*[F.from_json("raw", f"{name} {kind}")[name].cast("string") for kind in kinds])
     return ~(F.col(name).rlike(suspicious) & as_other.isNotNull())
+
+
+def _starts_with(forms: Sequence[str]) -> Column:
+    return F.expr(" or ".join(f"startswith(cast(raw as binary), X'{form}')" for form in forms))
 
 
 def _arrival_in(path: str) -> Column:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from clickstream.arguments import Folder, Share, Table, check_apart, parse_arguments
+from clickstream.arguments import Folder, Position, Share, Table, Whole, check_apart, parse_arguments
 from clickstream.errors import ArgumentError
 
 
@@ -19,6 +19,8 @@ class Arguments:
     share: Share = Share(1)
     out_path: Folder | None = None
     table: Table | None = None
+    start: Position = Position("latest")
+    every: Whole = Whole(900)
 
 
 def parse(*words: str) -> Arguments:
@@ -37,6 +39,11 @@ def test_every_kind_of_value():
 def test_folders_wherever_they_lie():
     for path in ("s3://lake/out", "/my lake/out", "file:/lake/out/", "größe/100%"):
         assert parse("--raw_path", "r", "--out_path", path).out_path == path
+
+
+def test_positions_in_a_stream():
+    for position in ("latest", "trim_horizon", "earliest", "2024-03-17T10:15:30Z"):
+        assert parse("--raw_path", "r", "--start", position).start == position
 
 
 def test_a_value_may_follow_an_equals_sign():
@@ -69,6 +76,10 @@ def test_glues_own_parameters_are_let_through():
         (("--raw_path", "r", "--out_path", " "), "--out_path must be a folder's path"),
         (("--raw_path", "r", "--table", "events; x"), "--table must be a table, database.table or"),
         (("--raw_path", "r", "--table", "a.b.c.d"), "--table must be a table, database.table or"),
+        (("--raw_path", "r", "--every", "0"), "--every must be a whole number above 0, not '0'"),
+        (("--raw_path", "r", "--every", "1.5"), "--every must be a whole number above 0, not '1.5'"),
+        (("--raw_path", "r", "--start", "now"), "--start must be latest, trim_horizon, earliest or a time like 2024-"),
+        (("--raw_path", "r", "--start", "2024-03-17"), "--start must be latest, trim_horizon, earliest or a time like"),
         (("--raw_path", "r", "--share", "50"), "--share must be a share from 0 to 1, not '50'"),
         (("--raw_path", "r", "--share", "nan"), "--share must be a share from 0 to 1, not 'nan'"),
     ],

@@ -55,6 +55,9 @@ def test_a_stored_event_stays_unless_a_better_one_comes(spark):
             ("earlier", T, NOW, "b", False, 1, 0, 0, 0),  # <- takes its place
             ("smaller", T, NOW, "b", True, 0, 0, 1, 0),
             ("smaller", T, NOW, "a", False, 1, 0, 0, 0),
+            ("stored_twice", T, NOW, "a", True, 0, 0, 0, 0),
+            ("stored_twice", T, LATER, "a", True, 0, 0, 1, 0),
+            ("stored_twice", T, LATER, "b", False, 0, 1, 0, 0),
             ("conflict", T, LATER, "a", True, 0, 0, 0, 0),
             ("conflict", T + 1, NOW, "a", False, 1, 0, 0, 1),
             ("untouched", T, NOW, "a", True, 0, 0, 0, 0),
