@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
@@ -67,7 +68,10 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         .trigger(**{"availableNow": True} if arguments.run == "available_now" else every)
         .start()
     )
-    query.awaitTermination()
+    try:
+        query.awaitTermination()
+    except StreamingQueryException as error:
+        raise errors.StreamError(f"the query ended: {error.__cause__ or error}") from error
 
 
 def land(lines: DataFrame, number: int, arguments: Arguments) -> None:

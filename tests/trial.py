@@ -80,6 +80,7 @@ class Trial:
 
     def events(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
+        self.spark.sql(f"refresh table {self.events_table}")  # a stream has sessions of its own, which write
         return plain(self.spark.table(self.events_table))
 
     def clickstream(self) -> list[Row]:

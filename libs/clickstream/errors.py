@@ -6,7 +6,8 @@ ClickstreamError
 ├── TableError             a table is missing or has another schema
 ├── CountsError            read is not the sum of its outcomes
 ├── QuarantineShareError   too much of the input was refused
-└── ConcurrentCommitError  another writer committed first
+├── ConcurrentCommitError  another writer committed first
+└── StreamError            a streaming query ended; what it had committed stays
 """
 
 
@@ -32,6 +33,10 @@ class CountsError(ClickstreamError):
 
 class QuarantineShareError(ClickstreamError):
     """Too much of the input was refused."""
+
+
+class StreamError(ClickstreamError):
+    """A streaming query ended; what it had committed stays, and the next run goes on from there."""
 
 
 class ConcurrentCommitError(ClickstreamError):

@@ -100,6 +100,7 @@ def branch(
 def is_published(spark: SparkSession, table: str, commit: Mapping[str, str]) -> bool:
     """Whether readers see a snapshot in which this was noted."""
     full_name = _full_name(spark, table)
+    _read(spark, full_name)
     visible = spark.table(f"{full_name}.history").where("is_current_ancestor").select("snapshot_id")
     noted = spark.table(f"{full_name}.snapshots").join(visible, "snapshot_id", "left_semi")
     for name, value in commit.items():
@@ -138,7 +139,9 @@ def _full_name(spark: SparkSession, table: str) -> str:
 
 
 def _read(spark: SparkSession, table: str) -> DataFrame:
+    """Read a table as it is now: a session keeps what it knows of one, whatever others write."""
     try:
+        spark.sql(f"refresh table {table}")
         return spark.table(table)
     except AnalysisException as error:
         if "TABLE_OR_VIEW_NOT_FOUND" not in str(error):

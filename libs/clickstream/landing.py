@@ -41,7 +41,7 @@ def land_events(  # noqa: PLR0913  # as many as the jobs have arguments
         stored = branch.published().where(is_touched if mode == "merge" else F.lit(False))
         if horizon is not None:
             first = taken.agg(F.min("arrived_at")).collect()[0][0]
-            stored = stored.where(F.col("arrived_at") >= F.lit(first) - F.lit(horizon))
+            stored = stored.where(F.col("arrived_at") >= F.lit(first).cast("timestamp") - F.lit(horizon))
 
         outcome = taken.transform(events.with_outcome, stored)
         written = outcome.transform(tally.judged).where("written = 1").transform(events.to_table)

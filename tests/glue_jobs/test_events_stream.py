@@ -1,0 +1,228 @@
+"""A stream -> the events table: each record once, wherever a run ends and however it goes on.
+
+In the place of Glue's connection stands a folder of Parquet files, each of which is a batch's records. The local
+Kinesis has tests of its own, and Spark 3.5 has none.
+"""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from awsglue.context import GlueContext
+from trial import Trial, event
+
+import events_stream
+from clickstream import errors, files, iceberg
+from clickstream.arguments import Folder, Table
+from local.glue import stand_in
+
+NOON = datetime(2024, 3, 17, 12, tzinfo=UTC)
+TEXT, ARRIVED = "$json$data_infer_schema$_temporary$", "__src_timestamp"  # as Glue names them
+RECORD = pa.schema([(TEXT, pa.string()), (ARRIVED, pa.timestamp("us", "UTC"))])
+
+
+class Streamed:
+    """A stream of one trial, and the job that reads it until it ends."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.folder = trial.folder / "stream"
+        self.folder.mkdir()
+        self.checkpoint = trial.folder / "checkpoint"
+
+    def put(self, *records: str, at: datetime = NOON) -> None:
+        """Let records arrive."""
+        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in records], RECORD)
+        pq.write_table(rows, self.folder / f"{len(list(self.folder.iterdir())):04}.parquet")
+
+    def run(self, **arguments) -> None:
+        """Read what is there."""
+        given = {
+            "stream_arn": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
+            "events_table": Table(self.trial.events_table),
+            "quarantine_path": Folder(self.trial.quarantine_path),
+            "checkpoint_path": Folder(str(self.checkpoint)),
+            "run": "available_now",
+        }
+        events_stream.main(self.trial.spark, events_stream.Arguments(**given | arguments))
+
+    def uuids(self) -> list[str]:
+        return sorted(row["event_uuid"] for row in self.trial.events())
+
+    def refused(self) -> list[str]:
+        return sorted(row["raw"] for row in self.trial.quarantine())
+
+    def forget(self, batch: int) -> None:
+        """Take a batch's end out of the checkpoint: a run that was killed before it has not written it."""
+        (self.checkpoint / "commits" / str(batch)).unlink()
+        (self.checkpoint / "commits" / f".{batch}.crc").unlink()
+
+
+@pytest.fixture
+def stream(spark, trial, monkeypatch) -> Streamed:
+    stand_in(spark)
+    streamed = Streamed(trial)
+
+    def connect(_, connection_type, connection_options, *__):
+        assert (connection_type, connection_options["addRecordTimestamp"]) == ("kinesis", "true")
+        in_turn = spark.readStream.schema(f"`{TEXT}` string, {ARRIVED} timestamp").option("maxFilesPerTrigger", 1)
+        return in_turn.parquet(str(streamed.folder))
+
+    monkeypatch.setattr(GlueContext, "create_data_frame_from_options", connect)
+    monkeypatch.setattr(events_stream, "RETRY_SECONDS", ())
+    return streamed
+
+
+def metrics(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+
+
+def test_records_land_once_and_are_counted(stream, capsys):
+    stream.put(event("a"), event("a"), event("b") + "\n", "x", "x")
+    stream.put(event("b"), event("c", user_id="ada"))
+    stream.run()
+    assert stream.uuids() == ["a", "b", "c"]
+    assert stream.refused() == ["x", "x"]
+    assert {row["payload"] for row in stream.trial.events()} == {event("a"), event("b"), event("c", user_id="ada")}
+    assert {row["arrived_at"] for row in stream.trial.events()} == {"2024-03-17T12:00:00Z"}
+    assert {row["origin"] for row in stream.trial.quarantine()} == {"kinesis:events@2024-03-17T12:00:00.000Z"}
+
+    first, second = metrics(capsys)
+    assert (first["Read"], first["Written"], first["Duplicate"], first["Quarantined"]) == (5, 2, 1, 2)
+    assert (second["Read"], second["Written"], second["Duplicate"], second["Quarantined"]) == (2, 1, 1, 0)
+    assert (first["batch"], second["batch"]) == ("0", "1")
+    assert first["quarantined_by_reason"] == {"not_a_json_object": 2}
+    assert first["Lag"] == pytest.approx((datetime.now(UTC) - NOON).total_seconds(), abs=600)
+    (defined,) = first["_aws"]["CloudWatchMetrics"]
+    assert {metric["Name"] for metric in defined["Metrics"]} <= set(first)
+    assert defined["Dimensions"] == [["Job"]]
+
+
+def test_a_run_goes_on_where_the_last_one_ended(stream, capsys):
+    stream.put(event("a"))
+    stream.run()
+    stream.run()  # <- nothing new
+    stream.put(event("b"))
+    stream.run()
+    assert [line["batch"] for line in metrics(capsys)] == ["0", "1"]
+    assert stream.uuids() == ["a", "b"]
+
+
+def test_a_batch_writes_a_file_for_each_type_and_day(stream):
+    stream.put(*[event(f"{number}", f"type_{number % 7}:x") for number in range(500)])
+    stream.run()
+    assert len(list(Path(stream.trial.events_path).glob("data/**/*.parquet"))) == 7
+
+
+def test_duplicates_are_looked_for_within_the_horizon_and_merge_removes_the_rest(stream):
+    stream.put(event("a"), at=NOON)
+    stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the horizon
+    stream.run()
+    assert stream.uuids() == ["a"]
+    stream.put(event("a"), at=NOON + timedelta(minutes=61))
+    stream.run()
+    assert stream.uuids() == ["a", "a"]
+
+    stream.trial.send([event("a")], "arrived=2024-03-17/13/a.json")  # <- as the archive has it
+    stream.trial.events_batch()
+    assert [row["arrived_at"] for row in stream.trial.events()] == ["2024-03-17T12:00:00Z"]
+
+
+def test_an_earlier_record_read_later_takes_the_place(stream):
+    stream.put(event("a", note="later"), at=NOON + timedelta(seconds=1))
+    stream.put(event("a", note="earlier"), at=NOON)  # <- from a shard that is behind
+    stream.run()
+    assert [row["payload"] for row in stream.trial.events()] == [event("a", note="earlier")]
+
+
+def test_a_batch_that_was_committed_is_not_written_again(spark, stream, capsys):
+    stream.put(event("a"), event("b"), "x")
+    stream.run()
+    rows, refused = stream.trial.events(), stream.trial.quarantine()
+    snapshots = spark.table(f"{stream.trial.events_table}.snapshots").select("snapshot_id")
+    before = snapshots.collect()
+    stream.forget(0)
+    capsys.readouterr()
+    stream.run()
+    assert "batch 0 was in the table" in capsys.readouterr().err
+    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
+    assert snapshots.collect() == before
+
+
+def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monkeypatch):
+    stream.put(event("a"), "x", "y")
+
+    def no_space(*_):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(files, "move", no_space)
+        with pytest.raises(errors.StreamError, match="No space left on device"):
+            stream.run()
+    assert (stream.uuids(), stream.refused()) == (["a"], [])
+    stream.run()
+    assert (stream.uuids(), stream.refused()) == (["a"], ["x", "y"])
+
+
+def test_without_a_checkpoint_nothing_is_doubled(stream):
+    for hour in range(3):
+        stream.put(event("a"), event(f"b{hour}"), f"x{hour}", at=NOON + timedelta(hours=2 * hour))
+    stream.run()
+    rows, refused = stream.trial.events(), stream.trial.quarantine()
+    shutil.rmtree(stream.checkpoint)
+    stream.run()
+    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
+
+
+def test_a_batch_that_another_writer_overtakes_is_begun_again(stream, monkeypatch, capsys):
+    stream.put(event("stream"))
+    archived = stream.trial.send([event("archive"), event("stream", note="as early")], "arrived=2024-03-17/12/a.json")
+    publish = iceberg.Branch.publish
+
+    def overtaken(branch):
+        monkeypatch.setattr(iceberg.Branch, "publish", publish)
+        stream.trial.events_batch(raw_path=str(archived))
+        publish(branch)
+
+    monkeypatch.setattr(events_stream, "RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(iceberg.Branch, "publish", overtaken)
+    stream.run()
+    assert "batch 0 once more in 0.01 s" in capsys.readouterr().err
+    assert stream.uuids() == ["archive", "stream"]
+
+
+def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
+    stream.put()
+    stream.run()
+    (line,) = metrics(capsys)
+    assert (line["Read"], line["Written"], line["Lag"]) == (0, 0, 0)
+    assert stream.uuids() == []
+
+
+def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
+    with pytest.raises(errors.TableError, match="nowhere does not exist"):
+        stream.run(events_table=Table("nowhere"))
+    with pytest.raises(errors.ArgumentError, match=r"--checkpoint_path .* lies in --events_table"):
+        stream.run(checkpoint_path=Folder(f"{stream.trial.events_path}/checkpoint"))
+    assert not stream.checkpoint.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "one of --stream_arn and --stream_name is needed, and not both"),
+        ({"stream_arn": "a", "stream_name": "b"}, "one of --stream_arn and --stream_name is needed, and not both"),
+        ({"stream_name": "b"}, "--stream_name and --endpoint_url are needed together"),
+        ({"stream_arn": "a", "endpoint_url": "b"}, "--stream_name and --endpoint_url are needed together"),
+        ({"stream_arn": "a", "checkpoint_path": Folder("q/c")}, "--checkpoint_path q/c lies in --quarantine_path q"),
+    ],
+)
+def test_which_stream_is_said_once(arguments, sentence):
+    with pytest.raises(errors.ArgumentError, match=f"^{sentence}$"):
+        events_stream.Arguments(
+            **{"events_table": Table("e"), "quarantine_path": Folder("q"), "checkpoint_path": Folder("c")} | arguments
+        )
