@@ -15,10 +15,10 @@ demo: setup ## Simulated and real events -> jobs -> tables -> the answers of ana
 
 test: test-6.0 test-5.1 ## Run all tests on both pairs of versions
 
-test-6.0: setup
+test-6.0: setup ## Run all tests on the versions of Glue 6.0
 	.venv/bin/python -m pytest
 
-test-5.1: setup-5.1
+test-5.1: setup-5.1 ## Run all tests on the versions of Glue 5.1
 	.venv-5.1/bin/python -m pytest
 
 lint: setup ## Check style and format
