@@ -60,13 +60,13 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
 
 def _comments(kind: type) -> dict[str, str]:
     """Return what stands beside each field, after a colon."""
-    source = inspect.getsource(kind)
-    lines = source.splitlines()
     comments = {}
-    for node in ast.parse(source).body[0].body:
-        if isinstance(node, ast.AnnAssign):
-            _, found, comment = lines[node.end_lineno - 1][node.end_col_offset :].partition("# ")
-            comments[node.target.id] = f": {comment}" if found else ""
+    for source in map(inspect.getsource, kind.__mro__[:-1]):
+        lines = source.splitlines()
+        for node in ast.parse(source).body[0].body:
+            if isinstance(node, ast.AnnAssign):
+                _, found, comment = lines[node.end_lineno - 1][node.end_col_offset :].partition("# ")
+                comments[node.target.id] = f": {comment}" if found else ""
     return comments
 
 

@@ -16,7 +16,7 @@ from awsglue.context import GlueContext
 from trial import Trial, event
 
 import events_stream
-from clickstream import errors, files, iceberg
+from clickstream import errors, files, iceberg, kinesis
 from clickstream.arguments import Folder, Table
 from local.glue import stand_in
 
@@ -73,7 +73,7 @@ def stream(spark, trial, monkeypatch) -> Streamed:
         return in_turn.parquet(str(streamed.folder))
 
     monkeypatch.setattr(GlueContext, "create_data_frame_from_options", connect)
-    monkeypatch.setattr(events_stream, "RETRY_SECONDS", ())
+    monkeypatch.setattr(kinesis, "RETRY_SECONDS", ())
     return streamed
 
 
@@ -188,10 +188,10 @@ def test_a_batch_that_another_writer_overtakes_is_begun_again(stream, monkeypatc
         stream.trial.events_batch(raw_path=str(archived))
         publish(branch)
 
-    monkeypatch.setattr(events_stream, "RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(kinesis, "RETRY_SECONDS", (0.01,))
     monkeypatch.setattr(iceberg.Branch, "publish", overtaken)
     stream.run()
-    assert "batch 0 once more in 0.01 s" in capsys.readouterr().err
+    assert "batch 0 is begun again in 0.01 s" in capsys.readouterr().err
     assert stream.uuids() == ["archive", "stream"]
 
 
@@ -206,8 +206,9 @@ def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
 def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
     with pytest.raises(errors.TableError, match="nowhere does not exist"):
         stream.run(events_table=Table("nowhere"))
-    with pytest.raises(errors.ArgumentError, match=r"--checkpoint_path .* lies in --events_table"):
-        stream.run(checkpoint_path=Folder(f"{stream.trial.events_path}/checkpoint"))
+    for other, name in ((stream.trial.events_path, "events_table"), (stream.trial.quarantine_path, "quarantine_path")):
+        with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{name}"):
+            stream.run(checkpoint_path=Folder(f"{other}/checkpoint"))
     assert not stream.checkpoint.exists()
 
 
@@ -218,7 +219,6 @@ def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
         ({"stream_arn": "a", "stream_name": "b"}, "one of --stream_arn and --stream_name is needed, and not both"),
         ({"stream_name": "b"}, "--stream_name and --endpoint_url are needed together"),
         ({"stream_arn": "a", "endpoint_url": "b"}, "--stream_name and --endpoint_url are needed together"),
-        ({"stream_arn": "a", "checkpoint_path": Folder("q/c")}, "--checkpoint_path q/c lies in --quarantine_path q"),
     ],
 )
 def test_which_stream_is_said_once(arguments, sentence):
