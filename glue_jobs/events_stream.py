@@ -16,7 +16,7 @@ from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import events, iceberg, kinesis, landing, metrics
-from clickstream.arguments import Folder, Table, Whole, check_apart, parse_arguments
+from clickstream.arguments import Folder, PositiveInt, Table, check_apart, parse_arguments
 from clickstream.glue import glue_session
 from clickstream.kinesis import Batch, StreamArguments
 
@@ -27,7 +27,7 @@ class Arguments(StreamArguments):
 
     events_table: Table
     quarantine_path: Folder
-    dedup_horizon_minutes: Whole = Whole(60)  # how long after an event its duplicates are looked for
+    dedup_horizon_minutes: PositiveInt = PositiveInt(60)  # how long after an event its duplicates are looked for
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
@@ -42,22 +42,21 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 
 
 def land(batch: Batch, arguments: Arguments) -> None:
-    """Bring a batch into the tables; its events only if a run that was killed has not."""
+    """Bring a batch into the tables. What is read again is found to be there."""
     arrivals = Observation()
-    lines = batch.lines.observe(arrivals, F.min("arrived_at").alias("first"))
-    inspected = lines.transform(events.inspect)
-    if iceberg.is_published(lines.sparkSession, arguments.events_table, batch.commit):
-        landing.land_refused(inspected, arguments.quarantine_path, events.SOURCE)
-        print(f"batch {batch.number} was in the table", file=sys.stderr)
-        return
-    run = landing.land_events(
-        inspected,
+    lines = (
+        batch.lines.observe(arrivals, F.min("arrived_at").alias("first")).withColumn(
+            "arrived_at", F.date_trunc("hour", "arrived_at")
+        )  # as the raw archive has it
+    )
+    landed = landing.land_events(
+        lines.transform(events.inspect),
         arguments.events_table,
         arguments.quarantine_path,
         horizon=timedelta(minutes=arguments.dedup_horizon_minutes),
         commit=batch.commit,
     )
-    metrics.emit_batch("events_stream", batch, run, arrivals.get["first"])
+    metrics.emit_batch("events_stream", batch, landed, arrivals.get["first"])
 
 
 if __name__ == "__main__":

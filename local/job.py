@@ -48,7 +48,7 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
         print(f"{name}: starting Spark", file=sys.stderr)
         committed = stand_in(lakes.session(lake))
         runpy.run_path(str(script), run_name="__main__")
-    except ClickstreamError as error:
+    except (ClickstreamError, NotImplementedError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     if committed is not None and not committed:

@@ -54,6 +54,7 @@ class Tally:
             self._inspected,
             F.count(F.lit(1)).alias("read"),
             F.count("reasons").alias("quarantined"),
+            F.min("arrived_at").alias("first_arrival"),
             F.count_if("is_outside").alias("outside_dates"),
             *[F.count_if(F.array_contains("reasons", reason)).alias(f"reason_{reason}") for reason in self._reasons],
         )
@@ -62,6 +63,11 @@ class Tally:
         """Pass on rows with written, duplicate, replaced and conflict, each the number of rows it stands for."""
         totals = [F.sum(name).alias(name) for name in ("written", "duplicate", "replaced", "conflict")]
         return rows.observe(self._judged, *totals)
+
+    def first_arrival(self) -> datetime | None:
+        """Return when the first row arrived, as Spark collects it; call it when they have been written."""
+        arrival: datetime | None = self._inspected.get["first_arrival"]
+        return arrival
 
     def counts(self) -> Counts:
         """Return the counts; call it when what was passed on has been written."""

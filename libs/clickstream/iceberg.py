@@ -4,7 +4,7 @@ Publishing fast-forwards ``main`` to the branch. It fails if another writer has 
 opened, so a run never adds to a table that it has not compared with.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,6 @@ from uuid import uuid4
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, IllegalArgumentException
 from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from clickstream import errors, layout
@@ -52,12 +51,14 @@ class Branch:
         """Put the rows in place of all rows that meet a condition on the partitions."""
         self._writer(rows).overwrite(condition)
 
-    def delete(self, rows: DataFrame, columns: Sequence[str]) -> None:
-        """Take out the rows that are alike in the columns."""
-        alike = " and ".join(f"stored.{column} <=> deleted.{column}" for column in columns)
+    def delete(self, rows: DataFrame) -> None:
+        """Take out the rows that are alike in all columns of these.
+
+        They have to be spooled: Spark 4.1 cannot plan a merge whose source reads its target.
+        """
+        alike = " and ".join(f"stored.{column} <=> deleted.{column}" for column in rows.columns)
         merge = f"merge into {self.path} as stored using {{rows}} as deleted on {alike} when matched then delete"
-        found = rows.select(*columns).localCheckpoint()  # Spark 4.1 cannot plan a merge whose source reads its target
-        self.spark.sql(merge, rows=found)
+        self.spark.sql(merge, rows=rows)
 
     def publish(self) -> None:
         """Let readers see the branch; raise ``ConcurrentCommitError`` if the table has changed since it was opened."""
@@ -95,17 +96,6 @@ def branch(
         yield opened
     finally:
         _alter(spark, f"alter table {full_name} drop branch if exists {opened.name}")
-
-
-def is_published(spark: SparkSession, table: str, commit: Mapping[str, str]) -> bool:
-    """Whether readers see a snapshot in which this was noted."""
-    full_name = _full_name(spark, table)
-    _read(spark, full_name)
-    visible = spark.table(f"{full_name}.history").where("is_current_ancestor").select("snapshot_id")
-    noted = spark.table(f"{full_name}.snapshots").join(visible, "snapshot_id", "left_semi")
-    for name, value in commit.items():
-        noted = noted.where(F.col("summary")[f"{COMMIT}.{name}"] == value)
-    return not noted.isEmpty()
 
 
 def location(spark: SparkSession, table: str) -> str:

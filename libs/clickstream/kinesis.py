@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, glue, raw, schemas
-from clickstream.arguments import Folder, Position, Whole
+from clickstream.arguments import Folder, PositiveInt, StartingPosition
 
 ARRIVED = "__src_timestamp"  # what the connection calls the time at which a record arrived
 RECORDS_PER_SECOND = 1000  # and shard: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
@@ -28,18 +28,23 @@ class StreamArguments:
 
     checkpoint_path: Folder
     stream_arn: str = ""
-    stream_name: str = ""  # instead of the ARN, with the endpoint that the stream is found at
+    stream_name: str = ""  # instead of the ARN, with --endpoint_url
     endpoint_url: str = ""
-    starting_position: Position = Position("trim_horizon")  # where there is no checkpoint
+    starting_position: StartingPosition = StartingPosition("trim_horizon")  # where there is no checkpoint
     run: Literal["continuous", "available_now"] = "continuous"  # for ever, or what is there
-    window_seconds: Whole = Whole(900)  # from one batch to the next
+    window_seconds: PositiveInt = PositiveInt(900)  # from one batch to the next
 
     def __post_init__(self) -> None:
         """Refuse no stream, and two."""
         if bool(self.stream_arn) == bool(self.stream_name):
             raise errors.ArgumentError("one of --stream_arn and --stream_name is needed, and not both")
-        if bool(self.stream_name) != bool(self.endpoint_url):
-            raise errors.ArgumentError("--stream_name and --endpoint_url are needed together")
+        if self.stream_name and not self.endpoint_url:
+            raise errors.ArgumentError("--stream_name needs --endpoint_url")
+
+    def connection(self) -> dict[str, str]:
+        """Say which stream, in the options of Glue's connection."""
+        named = {"streamARN": self.stream_arn, "streamName": self.stream_name, "endpointUrl": self.endpoint_url}
+        return {option: value for option, value in named.items() if value}
 
 
 @dataclass(frozen=True)
@@ -64,17 +69,14 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
     A batch may hold twice what the shards can take in a window, so that a job that is behind catches up. Records that
     are alike and arrived at the same millisecond have one origin.
     """
-    if arguments.stream_arn:
-        stream = {"streamARN": arguments.stream_arn}
-    else:
-        stream = {"streamName": arguments.stream_name, "endpointUrl": arguments.endpoint_url}
     options = {
-        **stream,
+        **arguments.connection(),
         "startingPosition": arguments.starting_position,
         "classification": "json",
         "inferSchema": "true",  # gives the record as one text; a schema would give its fields, and lose the rest
         "addRecordTimestamp": "true",
         "emitConsumerLagMetrics": "true",
+        "failOnDataLoss": "true",  # records that the stream no longer keeps are missed, and not in silence
         "maxFetchRecordsPerShard": str(2 * RECORDS_PER_SECOND * arguments.window_seconds),
         "maxFetchTimeInMs": str(arguments.window_seconds * 1000 // 2),
     }
@@ -85,27 +87,34 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
     return records.select(
         raw.without_line_end(f"`{text}`").alias("raw"),
         F.concat(F.lit(f"kinesis:{name}@"), arrived).alias("origin"),
-        F.col(ARRIVED).alias("arrived_at"),
+        F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
     ).to(schemas.RAW_LINE)
 
 
 def run_batches(lines: DataFrame, arguments: StreamArguments, land: Callable[[Batch], None]) -> None:
-    """Land batch after batch, until the stream is drained or for ever; raise ``StreamError`` where one cannot be."""
+    """Land batch after batch, until the stream is drained or for ever; raise ``StreamError`` where one cannot be.
 
-    def land_again(lines: DataFrame, number: int) -> None:
-        query = lines.sparkSession.sparkContext.getLocalProperty(QUERY_ID)
+    A batch that is begun again may hold more than before: Glue reads on from where it began.
+    """
+    failed: list[Exception] = []
+
+    def land_with_retries(lines: DataFrame, number: int) -> None:
+        spark = lines.sparkSession  # the query's own
+        spark.conf.set("spark.sql.adaptive.enabled", "true")  # which Spark turns off for the sake of stateful queries
+        query = str(spark.sparkContext.getLocalProperty(QUERY_ID))
         for wait in (*RETRY_SECONDS, None):
             try:
-                land(Batch(lines, str(query), number, arguments.window_seconds, time.time()))
+                land(Batch(lines, query, number, arguments.window_seconds, time.time()))
             except Exception as error:
-                if wait is None:
+                if wait is None or isinstance(error, errors.TableError):
+                    failed.append(error)
                     raise
                 print(f"batch {number} is begun again in {wait} s: {error}", file=sys.stderr)
                 time.sleep(wait)
             else:
                 return
 
-    writer = lines.writeStream.foreachBatch(land_again).option("checkpointLocation", arguments.checkpoint_path)
+    writer = lines.writeStream.foreachBatch(land_with_retries).option("checkpointLocation", arguments.checkpoint_path)
     if arguments.run == "available_now":
         writer = writer.trigger(availableNow=True)
     else:
@@ -113,4 +122,5 @@ def run_batches(lines: DataFrame, arguments: StreamArguments, land: Callable[[Ba
     try:
         writer.start().awaitTermination()
     except StreamingQueryException as error:
-        raise errors.StreamError(f"the query ended: {error.__cause__ or error}") from error
+        (reason,) = failed or [error]
+        raise errors.StreamError(f"the query ended: {reason}") from reason

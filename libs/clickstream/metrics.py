@@ -10,16 +10,16 @@ from clickstream.kinesis import Batch
 NAMESPACE = "Clickstream"
 
 
-def emit_batch(job: str, batch: Batch, run: Counts, first_arrival: datetime | None) -> None:
-    """Print what became of a batch; Lag is how long its first record was not to be seen."""
+def emit_batch(job: str, batch: Batch, landed: Counts, first_arrival: datetime | None) -> None:
+    """Print what became of a batch; Lag runs from the arrival of its first record until it can be read."""
     ended = time.time()
     took = ended - batch.began
     metrics = {
-        "Read": (run.read, "Count"),
-        "Written": (run.written, "Count"),
-        "Duplicate": (run.duplicate, "Count"),
-        "Conflict": (run.conflict, "Count"),
-        "Quarantined": (run.quarantined, "Count"),
+        "Read": (landed.read, "Count"),
+        "Written": (landed.written, "Count"),
+        "Duplicate": (landed.duplicate, "Count"),
+        "Conflict": (landed.conflict, "Count"),
+        "Quarantined": (landed.quarantined, "Count"),
         "BatchTime": (round(took, 3), "Seconds"),
         "BatchTimeOfWindow": (round(100 * took / batch.window_seconds, 1), "Percent"),
         "Lag": (round(ended - first_arrival.timestamp(), 3) if first_arrival else 0, "Seconds"),
@@ -33,6 +33,6 @@ def emit_batch(job: str, batch: Batch, run: Counts, first_arrival: datetime | No
         "Job": job,
         **{name: value for name, (value, _) in metrics.items()},
         **batch.commit,
-        "quarantined_by_reason": run.quarantined_by_reason,
+        "quarantined_by_reason": landed.quarantined_by_reason,
     }
     print(json.dumps(line), flush=True)

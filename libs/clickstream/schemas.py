@@ -2,8 +2,10 @@
 
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     BooleanType,
     DateType,
+    IntegerType,
     LongType,
     StringType,
     StructField,
@@ -13,7 +15,7 @@ from pyspark.sql.types import (
 
 RAW_LINE = StructType([
     StructField("raw", StringType()),  # the line as sent, without its line ending
-    StructField("origin", StringType()),  # the file it came from
+    StructField("origin", StringType()),  # the file it came from, or the stream and the millisecond of its arrival
     StructField("arrived_at", TimestampType()),
 ])
 
@@ -47,6 +49,17 @@ CLICKSTREAM = StructType([
     StructField("event_date", DateType()),
 ])
 CLICKSTREAM_PARTITIONS = ("event_date",)
+
+PAGE_COUNTS = StructType([
+    StructField("window_start", TimestampType()),
+    StructField("window_seconds", IntegerType()),
+    StructField("page", StringType()),
+    StructField("views", LongType()),
+    StructField("users", LongType()),
+    StructField("users_sketch", BinaryType()),
+    StructField("window_date", DateType()),
+])
+PAGE_COUNTS_PARTITIONS = ("window_date",)
 
 QUARANTINE = StructType([
     StructField("quarantine_id", StringType()),

@@ -5,6 +5,7 @@ Kinesis has tests of its own, and Spark 3.5 has none.
 """
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from clickstream import errors, files, iceberg, kinesis
 from clickstream.arguments import Folder, Table
 from local.glue import stand_in
 
+ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
 NOON = datetime(2024, 3, 17, 12, tzinfo=UTC)
 TEXT, ARRIVED = "$json$data_infer_schema$_temporary$", "__src_timestamp"  # as Glue names them
 RECORD = pa.schema([(TEXT, pa.string()), (ARRIVED, pa.timestamp("us", "UTC"))])
@@ -34,21 +36,27 @@ class Streamed:
         self.folder.mkdir()
         self.checkpoint = trial.folder / "checkpoint"
 
-    def put(self, *records: str, at: datetime = NOON) -> None:
-        """Let records arrive."""
+    def put(self, *records: str, at: datetime = NOON, again: int | None = None) -> None:
+        """Let records arrive, in a batch of their own; or put them in the place of another's."""
+        number = len(list(self.folder.glob("*.parquet"))) if again is None else again
         rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in records], RECORD)
-        pq.write_table(rows, self.folder / f"{len(list(self.folder.iterdir())):04}.parquet")
+        file = self.folder / f"{number:04}.parquet"
+        pq.write_table(rows, file)
+        os.utime(file, (number, number))  # the order in which they are read
 
-    def run(self, **arguments) -> None:
-        """Read what is there."""
+    def arguments(self, **arguments) -> events_stream.Arguments:
         given = {
-            "stream_arn": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
+            "stream_arn": ARN,
             "events_table": Table(self.trial.events_table),
             "quarantine_path": Folder(self.trial.quarantine_path),
             "checkpoint_path": Folder(str(self.checkpoint)),
             "run": "available_now",
         }
-        events_stream.main(self.trial.spark, events_stream.Arguments(**given | arguments))
+        return events_stream.Arguments(**given | arguments)
+
+    def run(self, **arguments) -> None:
+        """Read what is there."""
+        events_stream.main(self.trial.spark, self.arguments(**arguments))
 
     def uuids(self) -> list[str]:
         return sorted(row["event_uuid"] for row in self.trial.events())
@@ -68,7 +76,18 @@ def stream(spark, trial, monkeypatch) -> Streamed:
     streamed = Streamed(trial)
 
     def connect(_, connection_type, connection_options, *__):
-        assert (connection_type, connection_options["addRecordTimestamp"]) == ("kinesis", "true")
+        assert connection_type == "kinesis"
+        assert connection_options == {
+            "streamARN": ARN,
+            "startingPosition": "trim_horizon",
+            "classification": "json",
+            "inferSchema": "true",
+            "addRecordTimestamp": "true",
+            "emitConsumerLagMetrics": "true",
+            "failOnDataLoss": "true",
+            "maxFetchRecordsPerShard": "1800000",  # 15 minutes of a full shard, twice
+            "maxFetchTimeInMs": "450000",
+        }
         in_turn = spark.readStream.schema(f"`{TEXT}` string, {ARRIVED} timestamp").option("maxFilesPerTrigger", 1)
         return in_turn.parquet(str(streamed.folder))
 
@@ -123,34 +142,49 @@ def test_duplicates_are_looked_for_within_the_horizon_and_merge_removes_the_rest
     stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the horizon
     stream.run()
     assert stream.uuids() == ["a"]
-    stream.put(event("a"), at=NOON + timedelta(minutes=61))
+    stream.put(event("a"), at=NOON + timedelta(hours=2))  # <- arrivals are kept to the hour
     stream.run()
     assert stream.uuids() == ["a", "a"]
 
-    stream.trial.send([event("a")], "arrived=2024-03-17/13/a.json")  # <- as the archive has it
+    stream.trial.send([event("a")], "arrived=2024-03-17/12/a.json")
     stream.trial.events_batch()
     assert [row["arrived_at"] for row in stream.trial.events()] == ["2024-03-17T12:00:00Z"]
 
 
+def test_a_merge_of_the_archive_leaves_what_the_stream_wrote(stream):
+    stream.put(event("a"), event("b"), at=NOON + timedelta(minutes=34, seconds=56))
+    stream.run()
+    rows = stream.trial.events()
+    stream.trial.send([event("a"), event("b")], "arrived=2024-03-17/12/a.json")
+    counts = stream.trial.events_batch()
+    assert (counts["written"], counts["replaced"], counts["duplicate"]) == (0, 0, 2)
+    assert stream.trial.events() == rows
+
+
 def test_an_earlier_record_read_later_takes_the_place(stream):
-    stream.put(event("a", note="later"), at=NOON + timedelta(seconds=1))
+    stream.put(event("a", note="later"), at=NOON + timedelta(hours=1))
     stream.put(event("a", note="earlier"), at=NOON)  # <- from a shard that is behind
     stream.run()
     assert [row["payload"] for row in stream.trial.events()] == [event("a", note="earlier")]
 
 
-def test_a_batch_that_was_committed_is_not_written_again(spark, stream, capsys):
+def test_a_batch_that_is_read_again_lands_what_it_lacks(spark, stream, capsys):
     stream.put(event("a"), event("b"), "x")
     stream.run()
     rows, refused = stream.trial.events(), stream.trial.quarantine()
-    snapshots = spark.table(f"{stream.trial.events_table}.snapshots").select("snapshot_id")
-    before = snapshots.collect()
-    stream.forget(0)
     capsys.readouterr()
+    stream.forget(0)
     stream.run()
-    assert "batch 0 was in the table" in capsys.readouterr().err
+    assert [(line["Written"], line["Duplicate"]) for line in metrics(capsys)] == [(0, 2)]
     assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
-    assert snapshots.collect() == before
+
+    stream.forget(0)
+    stream.put(event("a"), event("b"), "x", event("c"), "y", again=0)  # <- Glue reads on from where the batch began
+    stream.run()
+    assert (stream.uuids(), stream.refused()) == (["a", "b", "c"], ["x", "y"])
+
+    noted = spark.table(f"{stream.trial.events_table}.snapshots").selectExpr("summary['clickstream.batch']").distinct()
+    assert {row[0] for row in noted.collect()} == {None, "0"}
 
 
 def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monkeypatch):
@@ -195,6 +229,18 @@ def test_a_batch_that_another_writer_overtakes_is_begun_again(stream, monkeypatc
     assert stream.uuids() == ["archive", "stream"]
 
 
+def test_batches_are_planned_adaptively(spark, stream):
+    stream.put("x")
+    lines = kinesis.read_records(spark, stream.arguments())
+    adaptive = []
+    kinesis.run_batches(
+        lines,
+        stream.arguments(),
+        lambda batch: adaptive.append(batch.lines.sparkSession.conf.get("spark.sql.adaptive.enabled")),
+    )
+    assert adaptive == ["true"]
+
+
 def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
     stream.put()
     stream.run()
@@ -217,8 +263,7 @@ def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
     [
         ({}, "one of --stream_arn and --stream_name is needed, and not both"),
         ({"stream_arn": "a", "stream_name": "b"}, "one of --stream_arn and --stream_name is needed, and not both"),
-        ({"stream_name": "b"}, "--stream_name and --endpoint_url are needed together"),
-        ({"stream_arn": "a", "endpoint_url": "b"}, "--stream_name and --endpoint_url are needed together"),
+        ({"stream_name": "b"}, "--stream_name needs --endpoint_url"),
     ],
 )
 def test_which_stream_is_said_once(arguments, sentence):
