@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         help="table, unless said: columns for the eye; csv: with a header; json: one array of objects",
     )
     sql.add_argument("query", help='one statement, quoted: "select count(*) from events"')
-    server = commands.add_parser("aws", help="AWS on this machine: run its server, with the streams and buckets of dev")
+    server = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
     server.add_argument("--port", type=port_number, default=5000, metavar="PORT", help="5000 unless said")
     return made
 
