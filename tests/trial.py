@@ -33,10 +33,14 @@ class Trial:
         self.clickstream_path = str(folder / "clickstream")
         self.quarantine_path = str(folder / "quarantine")
         self.events_path = folder / "events"
-        self.events_table = f"clickstream.events_{uuid4().hex}"
-        (events,) = [table for table in ddl.tables(str(folder)) if table.name == "events"]
-        own = dataclasses.replace(events, name=self.events_table, location=str(self.events_path))
-        spark.sql(ddl.spark_create(own))
+        self.events_table = self.table("events")
+
+    def table(self, name: str) -> str:
+        """Make an Iceberg table of ``ddl/tables`` that nobody else has; return its name."""
+        (table,) = [table for table in ddl.tables(str(self.folder)) if table.name == name]
+        own = dataclasses.replace(table, name=f"clickstream.{name}_{uuid4().hex}", location=str(self.folder / name))
+        self.spark.sql(ddl.spark_create(own))
+        return own.name
 
     def send(self, lines: Iterable[str | bytes], file: str = "input.jsonl") -> Path:
         """Write a raw file, each line ended."""

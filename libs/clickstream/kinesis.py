@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import boto3  # type: ignore[import-untyped]
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import errors, glue, raw, schemas
+from clickstream import errors, glue, raw, records, schemas
 from clickstream.arguments import Folder, PositiveInt, StartingPosition
 
 ARRIVED = "__src_timestamp"  # what the connection calls the time at which a record arrived
@@ -58,6 +59,11 @@ class Batch:
     began: float  # Unix s
 
     @property
+    def name(self) -> str:
+        """The same whenever it is landed, and no other's."""
+        return f"{self.query}/{self.number}"
+
+    @property
     def commit(self) -> dict[str, str]:
         """What a table's snapshot is to hold of it."""
         return {"query": self.query, "batch": str(self.number)}
@@ -80,15 +86,23 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
         "maxFetchRecordsPerShard": str(2 * RECORDS_PER_SECOND * arguments.window_seconds),
         "maxFetchTimeInMs": str(arguments.window_seconds * 1000 // 2),
     }
-    records = glue.read_kinesis(spark, options)
-    (text,) = (name for name in records.columns if name != ARRIVED)  # its name differs between versions of Glue
+    given = glue.read_kinesis(spark, options)
+    (text,) = (name for name in given.columns if name != ARRIVED)  # its name differs between versions of Glue
     name = arguments.stream_name or arguments.stream_arn.rpartition("/")[2]
     arrived = F.date_format(ARRIVED, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")
-    return records.select(
+    return given.select(
         raw.without_line_end(f"`{text}`").alias("raw"),
         F.concat(F.lit(f"kinesis:{name}@"), arrived).alias("origin"),
         F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
     ).to(schemas.RAW_LINE)
+
+
+def put_rows(rows: DataFrame, stream: str, key: str, endpoint_url: str = "") -> None:
+    """Put each row as a JSON object, with a version that is higher than that of any row before; ``key`` parts them."""
+    client = boto3.client("kinesis", endpoint_url=endpoint_url or None)
+    versioned = rows.withColumn("version", F.lit(time.time_ns() // 1_000_000))
+    texts = versioned.select(F.col(key).alias("key"), F.to_json(F.struct("*")).alias("text")).toLocalIterator()
+    records.put(client, stream, ({"Data": row.text.encode(), "PartitionKey": row.key[:256]} for row in texts))
 
 
 def run_batches(lines: DataFrame, arguments: StreamArguments, land: Callable[[Batch], None]) -> None:

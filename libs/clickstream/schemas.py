@@ -57,6 +57,8 @@ PAGE_COUNTS = StructType([
     StructField("views", LongType()),
     StructField("users", LongType()),
     StructField("users_sketch", BinaryType()),
+    StructField("batch", StringType()),
+    StructField("views_before", LongType()),
     StructField("window_date", DateType()),
 ])
 PAGE_COUNTS_PARTITIONS = ("window_date",)

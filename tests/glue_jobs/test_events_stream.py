@@ -1,48 +1,23 @@
-"""A stream -> the events table: each record once, wherever a run ends and however it goes on.
-
-In the place of Glue's connection stands a folder of Parquet files, each of which is a batch's records. The local
-Kinesis has tests of its own, and Spark 3.5 has none.
-"""
+"""A stream -> the events table: each record once, wherever a run ends and however it goes on."""
 
 import json
-import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from awsglue.context import GlueContext
-from trial import Trial, event
+from streamed import NOON, Streamed
+from trial import event
 
 import events_stream
 from clickstream import errors, files, iceberg, kinesis
 from clickstream.arguments import Folder, Table
-from local.glue import stand_in
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
-NOON = datetime(2024, 3, 17, 12, tzinfo=UTC)
-TEXT, ARRIVED = "$json$data_infer_schema$_temporary$", "__src_timestamp"  # as Glue names them
-RECORD = pa.schema([(TEXT, pa.string()), (ARRIVED, pa.timestamp("us", "UTC"))])
 
 
-class Streamed:
-    """A stream of one trial, and the job that reads it until it ends."""
-
-    def __init__(self, trial: Trial) -> None:
-        self.trial = trial
-        self.folder = trial.folder / "stream"
-        self.folder.mkdir()
-        self.checkpoint = trial.folder / "checkpoint"
-
-    def put(self, *records: str, at: datetime = NOON, again: int | None = None) -> None:
-        """Let records arrive, in a batch of their own; or put them in the place of another's."""
-        number = len(list(self.folder.glob("*.parquet"))) if again is None else again
-        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in records], RECORD)
-        file = self.folder / f"{number:04}.parquet"
-        pq.write_table(rows, file)
-        os.utime(file, (number, number))  # the order in which they are read
+class Events(Streamed):
+    """The job on a stream of one trial."""
 
     def arguments(self, **arguments) -> events_stream.Arguments:
         given = {
@@ -61,39 +36,10 @@ class Streamed:
     def uuids(self) -> list[str]:
         return sorted(row["event_uuid"] for row in self.trial.events())
 
-    def refused(self) -> list[str]:
-        return sorted(row["raw"] for row in self.trial.quarantine())
-
-    def forget(self, batch: int) -> None:
-        """Take a batch's end out of the checkpoint: a run that was killed before it has not written it."""
-        (self.checkpoint / "commits" / str(batch)).unlink()
-        (self.checkpoint / "commits" / f".{batch}.crc").unlink()
-
 
 @pytest.fixture
-def stream(spark, trial, monkeypatch) -> Streamed:
-    stand_in(spark)
-    streamed = Streamed(trial)
-
-    def connect(_, connection_type, connection_options, *__):
-        assert connection_type == "kinesis"
-        assert connection_options == {
-            "streamARN": ARN,
-            "startingPosition": "trim_horizon",
-            "classification": "json",
-            "inferSchema": "true",
-            "addRecordTimestamp": "true",
-            "emitConsumerLagMetrics": "true",
-            "failOnDataLoss": "true",
-            "maxFetchRecordsPerShard": "1800000",  # 15 minutes of a full shard, twice
-            "maxFetchTimeInMs": "450000",
-        }
-        in_turn = spark.readStream.schema(f"`{TEXT}` string, {ARRIVED} timestamp").option("maxFilesPerTrigger", 1)
-        return in_turn.parquet(str(streamed.folder))
-
-    monkeypatch.setattr(GlueContext, "create_data_frame_from_options", connect)
-    monkeypatch.setattr(kinesis, "RETRY_SECONDS", ())
-    return streamed
+def stream(trial, monkeypatch) -> Events:
+    return Events(trial, monkeypatch)
 
 
 def metrics(capsys) -> list[dict]:
@@ -119,6 +65,23 @@ def test_records_land_once_and_are_counted(stream, capsys):
     (defined,) = first["_aws"]["CloudWatchMetrics"]
     assert {metric["Name"] for metric in defined["Metrics"]} <= set(first)
     assert defined["Dimensions"] == [["Job"]]
+
+
+def test_how_glue_is_asked_for_the_stream(stream):
+    stream.put("x")
+    stream.run(endpoint_url="https://kinesis.us-east-1.amazonaws.com")
+    assert stream.connected_with == {
+        "streamARN": ARN,
+        "endpointUrl": "https://kinesis.us-east-1.amazonaws.com",
+        "startingPosition": "trim_horizon",
+        "classification": "json",
+        "inferSchema": "true",
+        "addRecordTimestamp": "true",
+        "emitConsumerLagMetrics": "true",
+        "failOnDataLoss": "true",
+        "maxFetchRecordsPerShard": "1800000",  # 15 minutes of a full shard, twice
+        "maxFetchTimeInMs": "450000",
+    }
 
 
 def test_a_run_goes_on_where_the_last_one_ended(stream, capsys):

@@ -4,10 +4,10 @@ from itertools import count
 
 import pytest
 
+from clickstream import records
 from lambdas import land_raw, transform
 from local import aws, pump
 from simulator import Options, Truth, arrivals
-from simulator.stream import put
 
 OPTIONS = Options(rows=2_000, duplicates=0.05, malformed=0.05)
 NEVER_JSON = ("empty_line", "truncated", "not_json", "not_an_object", "not_utf8", "two_on_a_line")
@@ -28,7 +28,7 @@ def send(kinesis, shape):
     truth = Truth()
     kinesis.create_stream(StreamName=shape, ShardCount=2)
     rows = [{"Data": line, "PartitionKey": key} for _, key, line in arrivals(shape, OPTIONS, truth)]
-    put(kinesis, shape, rows)
+    records.put(kinesis, shape, rows)
     return truth
 
 
