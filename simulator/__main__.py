@@ -110,7 +110,7 @@ def archive(shape: str, out: Path, options: Options) -> Truth:
 
 def feed(shape: str, stream: str, options: Options, live: Live) -> Truth:
     """Put the rows; end the program in one sentence where AWS does not take them."""
-    import boto3  # noqa: PLC0415  # type: ignore[import-untyped]  # an archive does without
+    import boto3  # noqa: PLC0415  # an archive does without
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     from simulator.stream import send  # noqa: PLC0415
