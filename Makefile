@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check bench wheel clean
+.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check chaos bench wheel clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
@@ -29,6 +29,9 @@ types: setup ## Check types
 	.venv/bin/mypy
 
 check: lint types test ## What CI runs: lint, types, tests
+
+chaos: setup ## Kill, starve and confuse the stream's job, and hold its tables against what was sent (half an hour)
+	.venv/bin/python -m chaos
 
 bench: setup ## Measure events_batch beside a floor, the way tutorials write it, and DuckDB (an hour)
 	.venv/bin/python -m bench --scale
