@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chaos.crashes import crash, turns
+from chaos.faults import fail
 from chaos.reshards import reshard
 from chaos.scene import Scene, Verdict
 from local import aws
@@ -16,6 +17,7 @@ from local import aws
 SCENARIOS: dict[str, Callable[[Scene, int], object]] = {
     "crashes": lambda scene, rounds: crash(scene, turns(rounds)),
     "reshards": lambda scene, rounds: reshard(scene, -(-rounds // 4)),
+    "faults": lambda scene, rounds: fail(scene, -(-rounds // 4)),
 }
 COLUMNS = ("scenario", "lives", "events", "sent again", "refused", "missing", "doubled", "foreign", "minutes", "")
 

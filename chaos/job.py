@@ -1,5 +1,6 @@
 """The job as a process that can be killed: ``python -m local run events_stream``, as anyone would run it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chaos.progress import CHECKPOINT, QUARANTINE, TABLE
 from local import aws
@@ -56,6 +58,11 @@ class Life:
         """Count the batches of which it has printed metrics."""
         return self._said.read_bytes().count(b'"_aws"')
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """Read the metrics that it has printed."""
+        lines = self._said.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if '"_aws"' in line and line.endswith("\n")]
+
     def last_words(self) -> str:
         """Give the last line of its log."""
         return self._log.read_text(errors="replace").strip().rpartition("\n")[2][:200]
@@ -74,18 +81,22 @@ class Job:
     def life(self, run: str = "continuous", window_seconds: int = 1) -> Iterator[Life]:
         """Start it; it does not outlive the block."""
         self.lives += 1
-        folder = self.lake / "lives"
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = ["--quarantine_path", self.lake / QUARANTINE, "--checkpoint_path", self.lake / CHECKPOINT]
-        stream = ["--stream_name", self.stream, "--endpoint_url", self.endpoint, "--events_table", TABLE]
-        command = [sys.executable, "-m", "local", "--lake", self.lake, "run", "events_stream", *stream, *paths]
-        command += ["--run", run, "--window_seconds", window_seconds]
-        life = Life([str(part) for part in command], self.endpoint, folder / f"{self.lives:03}")
+        logs = self.lake / "lives"
+        logs.mkdir(parents=True, exist_ok=True)
+        life = Life(self.command(run, window_seconds), self.endpoint, logs / f"{self.lives:03}")
         try:
             yield life
         finally:
             if life.is_running():
                 life.kill()
+
+    def command(self, run: str, window_seconds: int) -> list[str]:
+        """Say how it is started."""
+        lake = str(self.lake)
+        paths = ["--quarantine_path", f"{lake}/{QUARANTINE}", "--checkpoint_path", f"{lake}/{CHECKPOINT}"]
+        stream = ["--stream_name", self.stream, "--endpoint_url", self.endpoint, "--events_table", TABLE]
+        job = [sys.executable, "-m", "local", "--lake", lake, "run", "events_stream", *stream, *paths]
+        return [*job, "--run", run, "--window_seconds", str(window_seconds)]
 
     def drain(self) -> None:
         """Run it until all is read that was there: the first run may end with the batch that a crash has left."""

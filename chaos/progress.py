@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-TABLE, QUARANTINE, CHECKPOINT = "events", "quarantine", "checkpoint"
+TABLE, QUARANTINE, CHECKPOINT, CATALOG = "events", "quarantine", "checkpoint", "catalog.db"
 TABLE_ONLY = "in the table, not in the quarantine"
 TABLES_ONLY = "in both, not in the checkpoint"
 PLANNED_ONLY = "planned, in neither"
@@ -62,7 +62,7 @@ class Progress:
         return PLANNED_ONLY if self.planned() > committed else AT_REST
 
     def _metadata(self) -> dict[str, Any]:
-        catalog = self.lake / "catalog.db"
+        catalog = self.lake / CATALOG
         if not catalog.exists():
             return {}
         with closing(sqlite3.connect(f"file:{catalog}?mode=ro", uri=True, timeout=30)) as asked:
