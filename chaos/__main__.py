@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from chaos.checkpoints import tear
 from chaos.crashes import crash, turns
 from chaos.faults import fail
 from chaos.reshards import reshard
@@ -18,6 +19,7 @@ SCENARIOS: dict[str, Callable[[Scene, int], object]] = {
     "crashes": lambda scene, rounds: crash(scene, turns(rounds)),
     "reshards": lambda scene, rounds: reshard(scene, -(-rounds // 4)),
     "faults": lambda scene, rounds: fail(scene, -(-rounds // 4)),
+    "checkpoints": lambda scene, rounds: tear(scene, -(-rounds // 4)),
 }
 COLUMNS = ("scenario", "lives", "events", "sent again", "refused", "missing", "doubled", "foreign", "minutes", "")
 

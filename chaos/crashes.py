@@ -8,7 +8,7 @@ from itertools import cycle, islice
 from chaos.job import Life
 from chaos.scene import Scene
 
-LIFE_SECONDS = 20  # about as long as a life takes; the producer is paced by it
+LIFE_SECONDS = 20  # about as long as the first life takes
 ANY_TIME = "any time"
 MOMENTS: dict[str, Callable[[Scene, Life], Callable[[], int]]] = {  # a number that grows when it comes
     "planned": lambda scene, _: scene.progress.planned,
@@ -26,14 +26,16 @@ TURNS = (
 def crash(scene: Scene, moments: Sequence[str]) -> Counter[str]:
     """Kill a life of the job at each of the moments; count where they stood."""
     stood = Counter[str]()
+    usual: float = LIFE_SECONDS
     with scene.producer.writing():
         for number, moment in enumerate(moments, 1):
-            scene.producer.per_second = scene.producer.left / ((len(moments) - number + 1) * LIFE_SECONDS)
+            scene.producer.per_second = scene.producer.left / ((len(moments) - number + 1) * usual)
             with scene.job.life() as life:
                 if moment == ANY_TIME:
-                    time.sleep(scene.rng.uniform(0.3, 1.3) * LIFE_SECONDS)
+                    time.sleep(scene.rng.uniform(0.3, 1.3) * usual)
                 else:
                     scene.await_more(life, MOMENTS[moment](scene, life))
+                    usual = time.time() - life.began
                 life.kill()
             where = scene.progress.where(life.began)
             stood[where] += 1
