@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession, SQLContext
 
 def stand_in(spark: SparkSession) -> list[str] | None:
     """Replace what needs Glue's JVM classes; return a list that committed jobs are added to, None where Glue is."""
-    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # noqa: SLF001  # as awsglue does
+    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # type: ignore[union-attr]  # noqa: SLF001  # as awsglue does
         return None
     committed: list[str] = []
 
