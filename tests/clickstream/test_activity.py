@@ -75,7 +75,9 @@ def test_lines_of_each_input(spark):
     for source, (fields, said) in LINES.items():
         line = json.dumps({"user_id": "ada"} | fields)
         raw = spark.createDataFrame([(line, "file", TIME)], schemas.RAW_LINE)
-        (row,) = activity.from_lines(raw, source, WEEK).where(activity.IS_TAKEN).select(*schemas.ACTIVITY).collect()
+        (row,) = (
+            activity.from_lines(raw, source, WEEK).where(activity.IS_TAKEN).select(*schemas.ACTIVITY.names).collect()
+        )
         assert tuple(row) == ("ada", hashlib.sha256(line.encode()).hexdigest(), TIME, *said), source
 
 
