@@ -14,7 +14,7 @@ from local import ddl, jars
 
 
 def session(lake: Path) -> SparkSession:
-    """Start Spark on the lake, with every table of ``ddl/tables`` there."""
+    """Start Spark on the lake, with every table and view of ``ddl`` there."""
     lake.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
@@ -48,7 +48,7 @@ def session(lake: Path) -> SparkSession:
 
 
 def create_tables(spark: SparkSession, lake: Path) -> None:
-    """Apply ``ddl/tables``: Iceberg tables in the catalog, the others as views of their files."""
+    """Apply ``ddl``: Iceberg tables in the catalog, the others as views of their files, and the views."""
     spark.sql("create namespace if not exists clickstream")
     paths = _read_paths(lake)
     for table in ddl.tables(str(lake)):
@@ -57,6 +57,8 @@ def create_tables(spark: SparkSession, lake: Path) -> None:
         else:
             location = paths.get(table.name, table.location)
             parquet.read(spark, location, table.schema).createOrReplaceTempView(table.name)
+    for name, query in ddl.views().items():
+        spark.sql(f"create or replace temporary view {name} as {query}")
 
 
 def remember_paths(lake: Path, arguments: list[str]) -> None:
