@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import activity, counts, errors, iceberg, parquet, raw, schemas
-from clickstream.arguments import Folder, Table, Whole, check_apart, check_dates, parse_arguments
+from clickstream.arguments import Folder, PositiveInt, Table, check_apart, check_dates, parse_arguments
 from clickstream.glue import glue_session
 from clickstream.session_tables import Input, SessionTables
 
@@ -37,9 +37,9 @@ class Arguments:
     source: Literal["events", "clicks", "app_clicks", "visits"] = "events"
     events_table: Table | None = None  # where the source is events, and only there
     raw_path: str | None = None  # where the source is another, and only there
-    gap_seconds: Whole = Whole(1800)  # a longer pause ends a session
-    max_session_hours: Whole = Whole(24)  # one that goes on is cut there
-    lookback_days: Whole = Whole(7)  # an event that arrives later after it happened is refused
+    gap_seconds: PositiveInt = PositiveInt(1800)  # a longer pause ends a session
+    max_session_hours: PositiveInt = PositiveInt(24)  # one that goes on is cut there
+    lookback_days: PositiveInt = PositiveInt(7)  # an event that arrives later after it happened is refused
     start_date: date | None = None  # the first and the last day of the events that are taken
     end_date: date | None = None
 

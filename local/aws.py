@@ -22,17 +22,30 @@ START_SECONDS = 60
 
 
 @dataclass(frozen=True)
+class LiveTable:
+    """A table of DynamoDB."""
+
+    key: Mapping[str, str]  # the types of its one or two attributes
+    expires: str  # the attribute that says when an item may go, in Unix seconds
+
+
+@dataclass(frozen=True)
 class Stage:
     """What the settings of a stage name."""
 
     streams: Mapping[str, int]  # their shards
     buckets: tuple[str, ...]
+    dynamodb: Mapping[str, LiveTable]
 
     @classmethod
     def read(cls, settings: Path) -> Self:
         """Read a file of ``deploy/stages``."""
         stage = tomllib.loads(settings.read_text())
-        return cls({name: stream["shards"] for name, stream in stage["streams"].items()}, tuple(stage["buckets"]))
+        return cls(
+            {name: stream["shards"] for name, stream in stage["streams"].items()},
+            tuple(stage["buckets"]),
+            {name: LiveTable(**table) for name, table in stage["dynamodb"].items()},
+        )
 
 
 @contextmanager
@@ -73,13 +86,27 @@ def session() -> boto3.Session:
 
 
 def create(endpoint: str, stage: Stage) -> None:
-    """Make the stage's streams and buckets."""
+    """Make the stage's streams, buckets and tables of DynamoDB."""
     kinesis = session().client("kinesis", endpoint_url=endpoint)
     for name, shards in stage.streams.items():
         kinesis.create_stream(StreamName=name, ShardCount=shards)
     s3 = session().client("s3", endpoint_url=endpoint)
     for name in stage.buckets:
         s3.create_bucket(Bucket=name)
+    dynamodb = session().client("dynamodb", endpoint_url=endpoint)
+    for name, table in stage.dynamodb.items():
+        dynamodb.create_table(
+            TableName=name,
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in table.key.items()],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": role}
+                for key, role in zip(table.key, ("HASH", "RANGE"), strict=False)  # the second is optional
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        dynamodb.update_time_to_live(
+            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": table.expires}
+        )
 
 
 def stay(port: int) -> int:
@@ -89,7 +116,7 @@ def stay(port: int) -> int:
     try:
         with running(port) as endpoint:
             create(endpoint, stage)
-            print(f"# AWS on this machine, with the streams and buckets of {STAGE.relative_to(ROOT)}: {endpoint}")
+            print(f"# AWS on this machine, with what {STAGE.relative_to(ROOT)} names: {endpoint}")
             print("\n".join(f"export {name}={value}" for name, value in environment(endpoint).items()), flush=True)
             while os.getppid() == parent:
                 time.sleep(1)

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession, SQLContext
 
 def stand_in(spark: SparkSession) -> list[str] | None:
     """Replace what needs Glue's JVM classes; return a list that committed jobs are added to, None where Glue is."""
-    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # noqa: SLF001  # as awsglue does
+    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # type: ignore[union-attr]  # noqa: SLF001  # as awsglue does
         return None
     committed: list[str] = []
 
@@ -46,7 +46,9 @@ def _kinesis(spark: SparkSession, options: dict[str, str]) -> DataFrame:
     asked = {name: options[name] for name in ("classification", "inferSchema", "addRecordTimestamp")}
     if asked != {"classification": "json", "inferSchema": "true", "addRecordTimestamp": "true"}:
         raise NotImplementedError(f"a stream read with {asked} needs Glue itself")
-    from local.kinesis import KinesisDataSource  # noqa: PLC0415  # Spark 3.5 has no data sources in Python
+    if spark.version.startswith("3."):
+        raise NotImplementedError("Spark 3.5 has no data sources in Python, and no Kinesis without Glue; use .venv")
+    from local.kinesis import KinesisDataSource  # noqa: PLC0415
 
     spark.dataSource.register(KinesisDataSource)
     rest = {name: text for name, text in options.items() if name not in {*asked, "emitConsumerLagMetrics"}}

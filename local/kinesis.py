@@ -31,10 +31,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import boto3
-import pyarrow as pa
-from botocore.config import Config
-from botocore.exceptions import ClientError
+import boto3  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
 from pyspark.sql.types import StructType
 

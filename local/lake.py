@@ -12,6 +12,13 @@ from pyspark.sql import SparkSession
 from clickstream import parquet, quarantine
 from local import ddl, jars
 
+CATALOG = "catalog.db"
+
+
+def exists(lake: Path) -> bool:
+    """Whether there is a lake: its catalog is made with it."""
+    return (lake / CATALOG).exists()
+
 
 def session(lake: Path) -> SparkSession:
     """Start Spark on the lake, with every table and view of ``ddl`` there."""
@@ -30,7 +37,7 @@ def session(lake: Path) -> SparkSession:
         "spark.sql.catalog.lake.default-namespace": "clickstream",
         "spark.sql.catalog.lake.jdbc.schema-version": "V1",
         "spark.sql.catalog.lake.type": "jdbc",
-        "spark.sql.catalog.lake.uri": f"jdbc:sqlite:{lake}/catalog.db?busy_timeout=30000",
+        "spark.sql.catalog.lake.uri": f"jdbc:sqlite:{lake}/{CATALOG}?busy_timeout=30000",
         "spark.sql.catalog.lake.warehouse": str(lake),
         "spark.sql.defaultCatalog": "lake",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",

@@ -35,25 +35,25 @@ class Trial:
         self.clickstream_path = str(folder / "clickstream")
         self.quarantine_path = str(folder / "quarantine")
         self.events_path = folder / "events"
-        self._own = uuid4().hex
+        self.events_table = self.table("events")
         self._has_sent = False  # since events_batch ran last
-        self.events_table = self._create("events")
 
-    def _create(self, name: str) -> str:
-        own = f"clickstream.{name}_{self._own}"
+    def table(self, name: str) -> str:
+        """Make an Iceberg table of ``ddl/tables`` that nobody else has; return its name."""
         (table,) = [table for table in ddl.tables(str(self.folder)) if table.name == name]
-        self.spark.sql(ddl.spark_create(dataclasses.replace(table, name=own)))
-        return own
+        own = dataclasses.replace(table, name=f"clickstream.{name}_{uuid4().hex}", location=str(self.folder / name))
+        self.spark.sql(ddl.spark_create(own))
+        return own.name
 
     @cached_property
     def session_events_table(self) -> str:
-        """Create the table where it is first asked for."""
-        return self._create("session_events")
+        """Make the table where it is first asked for."""
+        return self.table("session_events")
 
     @cached_property
     def sessions_table(self) -> str:
-        """Create the table where it is first asked for."""
-        return self._create("sessions")
+        """Make the table where it is first asked for."""
+        return self.table("sessions")
 
     def send(self, lines: Iterable[str | bytes], file: str = "input.jsonl") -> Path:
         """Write a raw file, each line ended."""

@@ -27,18 +27,18 @@ class Share(float):
         return share
 
 
-class Whole(int):
+class PositiveInt(int):
     """A whole number above 0."""
 
     def __new__(cls, number: str | int) -> Self:
         """Raise ``ValueError`` for any other number."""
-        whole = super().__new__(cls, number)
-        if whole < 1:
+        positive = super().__new__(cls, number)
+        if positive < 1:
             raise ValueError(number)
-        return whole
+        return positive
 
 
-class Position(str):
+class StartingPosition(str):
     """Where to start in a stream."""
 
     __slots__ = ()
@@ -76,10 +76,10 @@ class Table(str):
 
 KINDS = {
     Folder: "a folder's path without * ? [ ] { } : \\",
-    Position: "latest, trim_horizon, earliest or a time like 2024-03-17T10:15:30Z",
+    StartingPosition: "latest, trim_horizon, earliest or a time like 2024-03-17T10:15:30Z",
     Share: "a share from 0 to 1",
     Table: "a table, database.table or catalog.database.table of letters, digits and _",
-    Whole: "a whole number above 0",
+    PositiveInt: "a whole number above 0",
     date: "a date like 2024-03-17",
 }
 

@@ -1,7 +1,7 @@
 """What became of every row of a run, counted while it runs (``observe``): no pass of its own."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -76,6 +76,7 @@ class Tally:
             self._inspected,
             F.count(F.lit(1)).alias("read"),
             F.count("reasons").alias("quarantined"),
+            F.min("arrived_at").alias("first_arrival"),
             F.count_if("is_outside").alias("outside_dates"),
             *[F.count_if(F.array_contains("reasons", reason)).alias(f"reason_{reason}") for reason in self._reasons],
         )
@@ -85,16 +86,29 @@ class Tally:
         totals = [F.sum(name).alias(name) for name in ("written", "duplicate", "replaced", "conflict")]
         return rows.observe(self._judged, *totals)
 
+    def first_arrival(self) -> datetime | None:
+        """Return when the first row arrived, as Spark collects it; call it when they have been written."""
+        arrival: datetime | None = self._inspected.get["first_arrival"]
+        return arrival
+
     def counts(self) -> Counts:
         """Return the counts; call it when what was passed on has been written."""
-        inspected, judged = self._inspected.get, self._judged.get
+        return self._counts(self._judged.get)
+
+    def counts_of_accepted(self) -> Counts:
+        """Return the counts where every row that was accepted is written."""
+        inspected = self._inspected.get
+        return self._counts({"written": inspected["read"] - inspected["quarantined"] - inspected["outside_dates"]})
+
+    def _counts(self, judged: Mapping[str, int | None]) -> Counts:
+        inspected = self._inspected.get
         by_reason = {reason: int(inspected[f"reason_{reason}"]) for reason in self._reasons}
         return Counts(
             read=int(inspected["read"]),
-            written=int(judged["written"] or 0),
-            replaced=int(judged["replaced"] or 0),
-            duplicate=int(judged["duplicate"] or 0),
-            conflict=int(judged["conflict"] or 0),
+            written=judged.get("written") or 0,
+            replaced=judged.get("replaced") or 0,
+            duplicate=judged.get("duplicate") or 0,
+            conflict=judged.get("conflict") or 0,
             quarantined=int(inspected["quarantined"]),
             quarantined_by_reason={reason: rows for reason, rows in by_reason.items() if rows},
             outside_dates=int(inspected["outside_dates"]),

@@ -7,12 +7,13 @@ ClickstreamError
 ├── CountsError            read is not the sum of its outcomes
 ├── QuarantineShareError   too much of the input was refused
 ├── ConcurrentCommitError  another writer committed first
+├── PutError               a stream is not there, or does not take the records
 └── StreamError            a streaming query ended; what it had committed stays
 """
 
 
 class ClickstreamError(Exception):
-    """The root: a run that failed and committed nothing."""
+    """The root of what a caller can do something about."""
 
 
 class ArgumentError(ClickstreamError):
@@ -37,6 +38,10 @@ class QuarantineShareError(ClickstreamError):
 
 class StreamError(ClickstreamError):
     """A streaming query ended; what it had committed stays, and the next run goes on from there."""
+
+
+class PutError(ClickstreamError):
+    """A stream is not there, or does not take the records."""
 
 
 class ConcurrentCommitError(ClickstreamError):

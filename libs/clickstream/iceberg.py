@@ -6,7 +6,7 @@ opened, so a run never adds to a table that it has not compared with.
 What a run notes in its commit is found again by the next: up to which snapshot of another table it has read, say.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,11 +62,13 @@ class Branch:
         between = {"start-snapshot-id": str(self.base), "end-snapshot-id": str(head.snapshot_id)}
         return self.spark.read.options(**between).table(self.table)
 
-    def delete(self, rows: DataFrame, columns: Sequence[str]) -> None:
-        """Take out the rows that are alike in the columns."""
-        alike = " and ".join(f"stored.{column} <=> deleted.{column}" for column in columns)
-        found = rows.select(*columns).localCheckpoint()  # Spark 4.1 cannot plan a merge whose source reads its target
-        self.delete_where(alike, found)
+    def delete(self, rows: DataFrame) -> None:
+        """Take out the rows that are alike in all columns of these.
+
+        They have to be spooled: Spark 4.1 cannot plan a merge whose source reads its target.
+        """
+        alike = " and ".join(f"stored.{column} <=> deleted.{column}" for column in rows.columns)
+        self.delete_where(alike, rows)
 
     def delete_where(self, condition: str, rows: DataFrame) -> None:
         """Take out the rows that meet a condition on them (``stored``) and on one of ``rows`` at most (``deleted``)."""
@@ -113,17 +115,6 @@ def branch(
         yield Branch(spark, full_name, name, base.snapshot_id, commit or {})
     finally:
         _alter(spark, f"alter table {full_name} drop branch if exists {name}")
-
-
-def is_published(spark: SparkSession, table: str, commit: Mapping[str, str]) -> bool:
-    """Whether readers see a snapshot in which this was noted."""
-    full_name = _full_name(spark, table)
-    _read(spark, full_name)
-    visible = spark.table(f"{full_name}.history").where("is_current_ancestor").select("snapshot_id")
-    noted = spark.table(f"{full_name}.snapshots").join(visible, "snapshot_id", "left_semi")
-    for name, value in commit.items():
-        noted = noted.where(F.col("summary")[f"{COMMIT}.{name}"] == value)
-    return not noted.isEmpty()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     BooleanType,
     DateType,
     DoubleType,
@@ -15,7 +16,7 @@ from pyspark.sql.types import (
 
 RAW_LINE = StructType([
     StructField("raw", StringType()),  # the line as sent, without its line ending
-    StructField("origin", StringType()),  # the file it came from
+    StructField("origin", StringType()),  # the file it came from, or the stream and the millisecond of its arrival
     StructField("arrived_at", TimestampType()),
 ])
 
@@ -91,6 +92,19 @@ SESSIONS = StructType([
     StructField("session_date", DateType()),
 ])
 SESSIONS_PARTITIONS = ("session_date",)
+
+PAGE_COUNTS = StructType([
+    StructField("window_start", TimestampType()),
+    StructField("window_seconds", IntegerType()),
+    StructField("page", StringType()),
+    StructField("views", LongType()),
+    StructField("users", LongType()),
+    StructField("users_sketch", BinaryType()),
+    StructField("batch", StringType()),
+    StructField("views_before", LongType()),
+    StructField("window_date", DateType()),
+])
+PAGE_COUNTS_PARTITIONS = ("window_date",)
 
 QUARANTINE = StructType([
     StructField("quarantine_id", StringType()),

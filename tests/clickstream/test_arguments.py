@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from clickstream.arguments import Folder, Position, Share, Table, Whole, check_apart, parse_arguments
+from clickstream.arguments import Folder, PositiveInt, Share, StartingPosition, Table, check_apart, parse_arguments
 from clickstream.errors import ArgumentError
 
 
@@ -19,8 +19,8 @@ class Arguments:
     share: Share = Share(1)
     out_path: Folder | None = None
     table: Table | None = None
-    start: Position = Position("latest")
-    every: Whole = Whole(900)
+    start: StartingPosition = StartingPosition("latest")
+    every: PositiveInt = PositiveInt(900)
 
 
 def parse(*words: str) -> Arguments:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clickstream import activity, events, schemas, visits
+from clickstream import activity, events, page_views, schemas, visits
 from local import ddl
 
 TABLES = {table.name: table for table in ddl.tables("s3://lake")}
@@ -11,15 +11,16 @@ CONTRACTS = {
     "session_events": (schemas.SESSION_EVENTS, schemas.SESSION_EVENTS_PARTITIONS),
     "sessions": (schemas.SESSIONS, schemas.SESSIONS_PARTITIONS),
     "clickstream": (schemas.CLICKSTREAM, schemas.CLICKSTREAM_PARTITIONS),
+    "page_counts": (schemas.PAGE_COUNTS, schemas.PAGE_COUNTS_PARTITIONS),
     "quarantine": (schemas.QUARANTINE, schemas.QUARANTINE_PARTITIONS),
     "quarantine_replayed": (schemas.REPLAYED, schemas.REPLAYED_PARTITIONS),
 }
 
 SOURCES = {
-    "quarantine": [events.SOURCE, visits.SOURCE, activity.SOURCE],
-    "quarantine_replayed": [events.SOURCE, visits.SOURCE],
+    "quarantine": [events.SOURCE, visits.SOURCE, page_views.SOURCE, activity.SOURCE],
+    "quarantine_replayed": [events.SOURCE, visits.SOURCE, page_views.SOURCE],
 }
-ICEBERG = {"events", "session_events", "sessions"}
+ICEBERG = {"events", "session_events", "sessions", "page_counts"}
 
 
 def test_every_table_has_a_contract():

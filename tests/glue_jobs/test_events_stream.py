@@ -1,80 +1,45 @@
-"""A stream -> the events table: each record once, wherever a run ends and however it goes on.
-
-In the place of Glue's connection stands a folder of Parquet files, each of which is a batch's records. The local
-Kinesis has tests of its own, and Spark 3.5 has none.
-"""
+"""A stream -> the events table: each record once, wherever a run ends and however it goes on."""
 
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from awsglue.context import GlueContext
-from trial import Trial, event
+from streamed import NOON, Streamed
+from trial import event
 
 import events_stream
-from clickstream import errors, files, iceberg
+from clickstream import errors, files, iceberg, kinesis
 from clickstream.arguments import Folder, Table
-from local.glue import stand_in
 
-NOON = datetime(2024, 3, 17, 12, tzinfo=UTC)
-TEXT, ARRIVED = "$json$data_infer_schema$_temporary$", "__src_timestamp"  # as Glue names them
-RECORD = pa.schema([(TEXT, pa.string()), (ARRIVED, pa.timestamp("us", "UTC"))])
+ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
 
 
-class Streamed:
-    """A stream of one trial, and the job that reads it until it ends."""
+class Events(Streamed):
+    """The job on a stream of one trial."""
 
-    def __init__(self, trial: Trial) -> None:
-        self.trial = trial
-        self.folder = trial.folder / "stream"
-        self.folder.mkdir()
-        self.checkpoint = trial.folder / "checkpoint"
-
-    def put(self, *records: str, at: datetime = NOON) -> None:
-        """Let records arrive."""
-        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in records], RECORD)
-        pq.write_table(rows, self.folder / f"{len(list(self.folder.iterdir())):04}.parquet")
-
-    def run(self, **arguments) -> None:
-        """Read what is there."""
+    def arguments(self, **arguments) -> events_stream.Arguments:
         given = {
-            "stream_arn": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
+            "stream_arn": ARN,
             "events_table": Table(self.trial.events_table),
             "quarantine_path": Folder(self.trial.quarantine_path),
             "checkpoint_path": Folder(str(self.checkpoint)),
             "run": "available_now",
         }
-        events_stream.main(self.trial.spark, events_stream.Arguments(**given | arguments))
+        return events_stream.Arguments(**given | arguments)
+
+    def run(self, **arguments) -> None:
+        """Read what is there."""
+        events_stream.main(self.trial.spark, self.arguments(**arguments))
 
     def uuids(self) -> list[str]:
         return sorted(row["event_uuid"] for row in self.trial.events())
 
-    def refused(self) -> list[str]:
-        return sorted(row["raw"] for row in self.trial.quarantine())
-
-    def forget(self, batch: int) -> None:
-        """Take a batch's end out of the checkpoint: a run that was killed before it has not written it."""
-        (self.checkpoint / "commits" / str(batch)).unlink()
-        (self.checkpoint / "commits" / f".{batch}.crc").unlink()
-
 
 @pytest.fixture
-def stream(spark, trial, monkeypatch) -> Streamed:
-    stand_in(spark)
-    streamed = Streamed(trial)
-
-    def connect(_, connection_type, connection_options, *__):
-        assert (connection_type, connection_options["addRecordTimestamp"]) == ("kinesis", "true")
-        in_turn = spark.readStream.schema(f"`{TEXT}` string, {ARRIVED} timestamp").option("maxFilesPerTrigger", 1)
-        return in_turn.parquet(str(streamed.folder))
-
-    monkeypatch.setattr(GlueContext, "create_data_frame_from_options", connect)
-    monkeypatch.setattr(events_stream, "RETRY_SECONDS", ())
-    return streamed
+def stream(trial, monkeypatch) -> Events:
+    return Events(trial, monkeypatch)
 
 
 def metrics(capsys) -> list[dict]:
@@ -102,6 +67,23 @@ def test_records_land_once_and_are_counted(stream, capsys):
     assert defined["Dimensions"] == [["Job"]]
 
 
+def test_how_glue_is_asked_for_the_stream(stream):
+    stream.put("x")
+    stream.run(endpoint_url="https://kinesis.us-east-1.amazonaws.com")
+    assert stream.connected_with == {
+        "streamARN": ARN,
+        "endpointUrl": "https://kinesis.us-east-1.amazonaws.com",
+        "startingPosition": "trim_horizon",
+        "classification": "json",
+        "inferSchema": "true",
+        "addRecordTimestamp": "true",
+        "emitConsumerLagMetrics": "true",
+        "failOnDataLoss": "true",
+        "maxFetchRecordsPerShard": "1800000",  # 15 minutes of a full shard, twice
+        "maxFetchTimeInMs": "450000",
+    }
+
+
 def test_a_run_goes_on_where_the_last_one_ended(stream, capsys):
     stream.put(event("a"))
     stream.run()
@@ -123,34 +105,49 @@ def test_duplicates_are_looked_for_within_the_horizon_and_merge_removes_the_rest
     stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the horizon
     stream.run()
     assert stream.uuids() == ["a"]
-    stream.put(event("a"), at=NOON + timedelta(minutes=61))
+    stream.put(event("a"), at=NOON + timedelta(hours=2))  # <- arrivals are kept to the hour
     stream.run()
     assert stream.uuids() == ["a", "a"]
 
-    stream.trial.send([event("a")], "arrived=2024-03-17/13/a.json")  # <- as the archive has it
+    stream.trial.send([event("a")], "arrived=2024-03-17/12/a.json")
     stream.trial.events_batch()
     assert [row["arrived_at"] for row in stream.trial.events()] == ["2024-03-17T12:00:00Z"]
 
 
+def test_a_merge_of_the_archive_leaves_what_the_stream_wrote(stream):
+    stream.put(event("a"), event("b"), at=NOON + timedelta(minutes=34, seconds=56))
+    stream.run()
+    rows = stream.trial.events()
+    stream.trial.send([event("a"), event("b")], "arrived=2024-03-17/12/a.json")
+    counts = stream.trial.events_batch()
+    assert (counts["written"], counts["replaced"], counts["duplicate"]) == (0, 0, 2)
+    assert stream.trial.events() == rows
+
+
 def test_an_earlier_record_read_later_takes_the_place(stream):
-    stream.put(event("a", note="later"), at=NOON + timedelta(seconds=1))
+    stream.put(event("a", note="later"), at=NOON + timedelta(hours=1))
     stream.put(event("a", note="earlier"), at=NOON)  # <- from a shard that is behind
     stream.run()
     assert [row["payload"] for row in stream.trial.events()] == [event("a", note="earlier")]
 
 
-def test_a_batch_that_was_committed_is_not_written_again(spark, stream, capsys):
+def test_a_batch_that_is_read_again_lands_what_it_lacks(spark, stream, capsys):
     stream.put(event("a"), event("b"), "x")
     stream.run()
     rows, refused = stream.trial.events(), stream.trial.quarantine()
-    snapshots = spark.table(f"{stream.trial.events_table}.snapshots").select("snapshot_id")
-    before = snapshots.collect()
-    stream.forget(0)
     capsys.readouterr()
+    stream.forget(0)
     stream.run()
-    assert "batch 0 was in the table" in capsys.readouterr().err
+    assert [(line["Written"], line["Duplicate"]) for line in metrics(capsys)] == [(0, 2)]
     assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
-    assert snapshots.collect() == before
+
+    stream.forget(0)
+    stream.put(event("a"), event("b"), "x", event("c"), "y", again=0)  # <- Glue reads on from where the batch began
+    stream.run()
+    assert (stream.uuids(), stream.refused()) == (["a", "b", "c"], ["x", "y"])
+
+    noted = spark.table(f"{stream.trial.events_table}.snapshots").selectExpr("summary['clickstream.batch']").distinct()
+    assert {row[0] for row in noted.collect()} == {None, "0"}
 
 
 def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monkeypatch):
@@ -188,11 +185,23 @@ def test_a_batch_that_another_writer_overtakes_is_begun_again(stream, monkeypatc
         stream.trial.events_batch(raw_path=str(archived))
         publish(branch)
 
-    monkeypatch.setattr(events_stream, "RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(kinesis, "RETRY_SECONDS", (0.01,))
     monkeypatch.setattr(iceberg.Branch, "publish", overtaken)
     stream.run()
-    assert "batch 0 once more in 0.01 s" in capsys.readouterr().err
+    assert "batch 0 is begun again in 0.01 s" in capsys.readouterr().err
     assert stream.uuids() == ["archive", "stream"]
+
+
+def test_batches_are_planned_adaptively(spark, stream):
+    stream.put("x")
+    lines = kinesis.read_records(spark, stream.arguments())
+    adaptive = []
+    kinesis.run_batches(
+        lines,
+        stream.arguments(),
+        lambda batch: adaptive.append(batch.lines.sparkSession.conf.get("spark.sql.adaptive.enabled")),
+    )
+    assert adaptive == ["true"]
 
 
 def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
@@ -206,8 +215,9 @@ def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
 def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
     with pytest.raises(errors.TableError, match="nowhere does not exist"):
         stream.run(events_table=Table("nowhere"))
-    with pytest.raises(errors.ArgumentError, match=r"--checkpoint_path .* lies in --events_table"):
-        stream.run(checkpoint_path=Folder(f"{stream.trial.events_path}/checkpoint"))
+    for other, name in ((stream.trial.events_path, "events_table"), (stream.trial.quarantine_path, "quarantine_path")):
+        with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{name}"):
+            stream.run(checkpoint_path=Folder(f"{other}/checkpoint"))
     assert not stream.checkpoint.exists()
 
 
@@ -216,9 +226,7 @@ def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
     [
         ({}, "one of --stream_arn and --stream_name is needed, and not both"),
         ({"stream_arn": "a", "stream_name": "b"}, "one of --stream_arn and --stream_name is needed, and not both"),
-        ({"stream_name": "b"}, "--stream_name and --endpoint_url are needed together"),
-        ({"stream_arn": "a", "endpoint_url": "b"}, "--stream_name and --endpoint_url are needed together"),
-        ({"stream_arn": "a", "checkpoint_path": Folder("q/c")}, "--checkpoint_path q/c lies in --quarantine_path q"),
+        ({"stream_name": "b"}, "--stream_name needs --endpoint_url"),
     ],
 )
 def test_which_stream_is_said_once(arguments, sentence):
