@@ -22,7 +22,7 @@ def exists(lake: Path) -> bool:
 
 
 def session(lake: Path) -> SparkSession:
-    """Start Spark on the lake, with every table of ``ddl/tables`` there; raise ``TableError`` for a copy of a lake."""
+    """Start Spark on the lake, with every table and view of ``ddl``; raise ``TableError`` for a copy of a lake."""
     lake.mkdir(parents=True, exist_ok=True)
     made_at = _noted(lake).setdefault("lake", str(lake))
     if made_at != str(lake):
@@ -61,7 +61,7 @@ def session(lake: Path) -> SparkSession:
 
 
 def create_tables(spark: SparkSession, lake: Path) -> None:
-    """Apply ``ddl/tables``: Iceberg tables in the catalog, the others as views of their files."""
+    """Apply ``ddl``: Iceberg tables in the catalog, the others as views of their files, and the views."""
     spark.sql("create namespace if not exists clickstream")
     paths = _noted(lake)
     for table in ddl.tables(str(lake)):
@@ -70,6 +70,8 @@ def create_tables(spark: SparkSession, lake: Path) -> None:
         else:
             location = paths.get(table.name, table.location)
             parquet.read(spark, location, table.schema).createOrReplaceTempView(table.name)
+    for name, query in ddl.views().items():
+        spark.sql(f"create or replace temporary view {name} as {query}")
 
 
 def remember_paths(lake: Path, arguments: list[str]) -> None:

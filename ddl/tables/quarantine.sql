@@ -27,7 +27,7 @@ TBLPROPERTIES (
     'parquet.compression' = 'ZSTD',
     'projection.enabled' = 'true',
     'projection.source.type' = 'enum',
-    'projection.source.values' = 'events,clickstream,page_views',
+    'projection.source.values' = 'events,clickstream,page_views,session_events',
     'projection.arrived_date.type' = 'date',
     'projection.arrived_date.range' = '2000-01-01,NOW+1DAYS',
     'projection.arrived_date.format' = 'yyyy-MM-dd'
