@@ -20,6 +20,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "glue_jobs"))
+
 import events_stream
 from bench import meter
 from bench.contenders import stream_floor
@@ -68,6 +70,7 @@ class Contender:
         Thread(target=self._front.serve_forever, daemon=True).start()
         self._python_seconds = 0.0
         self._steps: dict[int, dict[str, float]] = {}
+        self._measured: set[int] = set()
         self._arguments = events_stream.Arguments(
             stream_name=self.stream.name,
             endpoint_url=self._front.url,
@@ -101,12 +104,16 @@ class Contender:
         self._front.shutdown()
 
     def _measure(self, act: Callable[[], object]) -> list[Batch]:
-        last = self._query.lastProgress
-        seen, before = last.batchId if last else -1, self._cpu()
+        before = self._cpu()
         act()
         self._query.processAllAvailable()
         cpu = self._cpu() - before
-        new = [batch for batch in self._query.recentProgress if batch.batchId > seen and "addBatch" in batch.durationMs]
+        new = [
+            batch
+            for batch in self._query.recentProgress
+            if "addBatch" in batch.durationMs and batch.batchId not in self._measured
+        ]
+        self._measured |= {batch.batchId for batch in new}
         return [
             Batch(
                 contender=self.name,

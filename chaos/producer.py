@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
-from itertools import count, cycle
+from itertools import count, cycle, islice
 from random import Random
 
 from chaos.stream import Record, Stream
@@ -89,9 +89,9 @@ class Producer:
             owed %= 1
 
     def _next(self, most: int) -> Iterator[Record]:
-        for _, record in zip(range(most), self._good, strict=False):
-            yield record
-        self.left = max(0, self.left - most)
+        taken = min(most, self.left)
+        self.left -= taken
+        yield from islice(self._good, taken)
 
 
 def _broken(options: Options, rng: Random) -> Iterator[bytes]:
