@@ -14,7 +14,7 @@ def tear(scene: Scene, rounds: int) -> None:
     checkpoint = scene.job.lake / CHECKPOINT
     with scene.producer.writing():
         for number in range(1, rounds + 1):
-            scene.producer.per_second = scene.producer.left / ((rounds - number + 1) * LIFE_SECONDS)
+            scene.producer.per_second = scene.producer.left / ((rounds - number + 2) * LIFE_SECONDS)
             log = ("offsets", "commits")[number % 2]
             with scene.job.life() as life:
                 scene.await_more(life, scene.progress.committed)

@@ -29,7 +29,7 @@ def crash(scene: Scene, moments: Sequence[str]) -> Counter[str]:
     usual: float = LIFE_SECONDS
     with scene.producer.writing():
         for number, moment in enumerate(moments, 1):
-            scene.producer.per_second = scene.producer.left / ((len(moments) - number + 1) * usual)
+            scene.producer.per_second = scene.producer.left / ((len(moments) - number + 2) * usual)
             with scene.job.life() as life:
                 if moment == ANY_TIME:
                     time.sleep(scene.rng.uniform(0.3, 1.3) * usual)

@@ -25,7 +25,7 @@ def fail(scene: Scene, lives: int) -> Counter[str]:
         front.refused = THROTTLED_CALLS
         scene.job.endpoint = front.url
         for number in range(1, lives + 1):
-            scene.producer.per_second = scene.producer.left / ((lives - number + 1) * LIFE_SECONDS)
+            scene.producer.per_second = scene.producer.left / ((lives - number + 2) * LIFE_SECONDS)
             with scene.job.life() as life:
                 while life.is_running() and time.time() - life.began < LIFE_SECONDS:
                     time.sleep(scene.rng.uniform(*PAUSE_SECONDS))

@@ -13,7 +13,7 @@ def reshard(scene: Scene, lives: int) -> None:
     """Change the shards twice in each life of the job, and four times after it."""
     with scene.producer.writing():
         for number in range(1, lives + 1):
-            pace = scene.producer.left / ((lives - number + 1) * LIFE_SECONDS)
+            pace = scene.producer.left / ((lives - number + 2) * LIFE_SECONDS)
             scene.producer.per_second = pace
             with scene.job.life(window_seconds=1) as life:
                 for _ in range(2):

@@ -73,14 +73,15 @@ class Scene:
         self.job.drain()
         rows = self._rows()
         places = [(self.producer.events, rows[TABLE]), (self.producer.refused, rows[QUARANTINE])]
+        surplus = [(sent, row, count) for sent, found in places for row, count in (found - sent).items()]
         return Verdict(
             events=self.producer.events.total(),
             retried=self.producer.retried,
             refused=self.producer.refused.total(),
             lives=self.job.lives,
             missing=sum((sent - found).total() for sent, found in places),
-            doubled=sum((found - sent)[row] for sent, found in places for row in found if row in sent),
-            foreign=sum(found[row] for sent, found in places for row in found if row not in sent),
+            doubled=sum(count for sent, row, count in surplus if row in sent),
+            foreign=sum(count for sent, row, count in surplus if row not in sent),
         )
 
     def _rows(self) -> dict[str, Counter[bytes]]:

@@ -5,8 +5,11 @@ from typing import Any
 from awsglue.context import GlueContext
 from awsglue.dataframereader import DataFrameReader
 from awsglue.job import Job
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 from py4j.java_gateway import JavaClass
 from pyspark.sql import DataFrame, SparkSession, SQLContext
+
+from clickstream.errors import InputError
 
 
 def stand_in(spark: SparkSession) -> list[str] | None:
@@ -48,10 +51,14 @@ def _kinesis(spark: SparkSession, options: dict[str, str]) -> DataFrame:
         raise NotImplementedError(f"a stream read with {asked} needs Glue itself")
     if spark.version.startswith("3."):
         raise NotImplementedError("Spark 3.5 has no data sources in Python, and no Kinesis without Glue; use .venv")
-    from local.kinesis import KinesisDataSource  # noqa: PLC0415
+    from local.kinesis import KinesisDataSource, Options, Stream  # noqa: PLC0415
 
     spark.dataSource.register(KinesisDataSource)
     rest = {name: text for name, text in options.items() if name not in {*asked, "emitConsumerLagMetrics"}}
+    try:
+        Stream.connect(Options.parse(rest)).parents_per_shard()
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise InputError(f"stream {rest.get('streamName', rest.get('streamARN'))}: {error}") from error
     records = spark.readStream.format("kinesis").options(**rest).load()
     return records.selectExpr(
         "cast(data as string) as `$json$data_infer_schema$_temporary$`",

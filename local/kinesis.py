@@ -358,10 +358,10 @@ class KinesisStreamReader(DataSourceStreamReader):
             records = [record for record in page.records if int(record["SequenceNumber"]) <= last]
             if records:
                 yield self._arrow(partition.shard, records)
-            if len(records) < len(page.records) or (page.is_last and not records and last < math.inf):
-                break
             if records and int(records[-1]["SequenceNumber"]) == last:
                 return
+            if len(records) < len(page.records) or (page.is_last and not records and last < math.inf):
+                break
         if last < math.inf:
             self._stream.lost(f"{partition.shard} does not hold the record of {partition.end} any more")
 

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from sqlglot import exp
 
+from clickstream.errors import ClickstreamError
 from local import lake as lakes
 
 
@@ -25,7 +26,7 @@ def answer(lake: Path, query: str, format_name: str) -> int:
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         WRITERS[format_name](ask(lake, query))
-    except (QueryError, sqlglot.errors.SqlglotError, PySparkException) as error:
+    except (QueryError, ClickstreamError, sqlglot.errors.SqlglotError, PySparkException) as error:
         print(f"sql: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
     return 0

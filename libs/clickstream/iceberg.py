@@ -79,9 +79,9 @@ class Branch:
         """Let readers see the branch; raise ``ConcurrentCommitError`` if the table has changed since it was opened."""
         catalog, name = self.table.split(".", 1)
         try:
-            self.spark.sql(f"call {catalog}.system.fast_forward('{name}', 'main', '{self.name}')").collect()
+            _alter(self.spark, f"call {catalog}.system.fast_forward('{name}', 'main', '{self.name}')")
         except (IllegalArgumentException, Py4JJavaError) as error:
-            if not _is_lost_race(error):
+            if "Cannot fast-forward" not in str(error):
                 raise
             raise errors.ConcurrentCommitError(
                 f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
@@ -211,16 +211,12 @@ def _alter(spark: SparkSession, sql: str) -> None:
     """Change a table's metadata; try again where another writer was first."""
     for attempt in range(ATTEMPTS):
         try:
-            spark.sql(sql)
+            spark.sql(sql).collect()
         except Py4JJavaError as error:
-            if not _is_lost_race(error) or attempt == ATTEMPTS - 1:
+            if "CommitFailedException" not in str(error) or attempt == ATTEMPTS - 1:
                 raise
         else:
             return
-
-
-def _is_lost_race(error: Exception) -> bool:
-    return any(sign in str(error) for sign in ("CommitFailedException", "Cannot fast-forward"))
 
 
 def _full_name(spark: SparkSession, table: str) -> str:

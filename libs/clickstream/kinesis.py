@@ -3,6 +3,7 @@
 docs/decisions/0010-plain-foreachbatch.md says why by Spark's own foreachBatch.
 """
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -136,5 +137,6 @@ def run_batches(lines: DataFrame, arguments: StreamArguments, land: Callable[[Ba
     try:
         writer.start().awaitTermination()
     except StreamingQueryException as error:
-        (reason,) = failed or [error]
-        raise errors.StreamError(f"the query ended: {reason}") from reason
+        said = re.findall(r"^[\w.]+(?:Error|Exception): .+$", str(error), re.MULTILINE)  # the source's own words
+        reason = failed[0] if failed else (said or str(error).splitlines())[-1]
+        raise errors.StreamError(f"the query ended: {reason}") from error

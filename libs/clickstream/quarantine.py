@@ -75,8 +75,10 @@ def as_sent(rows: DataFrame) -> DataFrame:
 
 
 def mark_replayed(rows: DataFrame, path: str, source: str) -> None:
-    """Note that the rows (quarantine_id) have been accepted after all."""
-    marks = rows.select("quarantine_id", F.current_timestamp().alias("replayed_at"), F.lit(source).alias("source"))
+    """Note that the rows (quarantine_id) have been accepted after all, those that another run has noted excepted."""
+    noted = parquet.read(rows.sparkSession, replayed_path(path), schemas.REPLAYED).where(F.col("source") == source)
+    new = rows.join(noted, "quarantine_id", "left_anti")
+    marks = new.select("quarantine_id", F.current_timestamp().alias("replayed_at"), F.lit(source).alias("source"))
     parquet.append(marks, replayed_path(path), schemas.REPLAYED_PARTITIONS)
 
 

@@ -244,7 +244,7 @@ def test_closed_shards_are_remembered_while_kinesis_lists_them(reader, stream, f
     ("start", "fails_at"), [("trim_horizon", 0), ("2024-03-17T10:15:30Z", 2), ("latest", 0), ("latest", 1)]
 )
 def test_a_batch_that_was_planned_comes_again_alike(reader, stream, start, fails_at):
-    reader.options |= {"startingPosition": start, "maxFetchRecordsPerShard": 100}
+    reader.options |= {"startingPosition": start, "maxFetchRecordsPerShard": 100, "failOnDataLoss": "true"}
     ignored = stream.send(100) if start == "latest" else range(0)
     reader.fails_at = fails_at
     with pytest.raises(StreamingQueryException, match="this batch is not committed"):

@@ -134,6 +134,18 @@ def test_a_mistyped_lake_is_not_made(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_lake_that_was_moved_is_refused(tmp_path):
+    (tmp_path / "catalog.db").touch()
+    (tmp_path / "paths.json").write_text('{"lake": "/elsewhere"}')
+    job = ("run", "events_batch", "--raw_path", "r", "--events_table", "events", "--quarantine_path", "q")
+    for command_line in (("sql", "select 1"), job):
+        done = local("--lake", tmp_path, *command_line)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].endswith(
+            f"the lake {tmp_path} was made as /elsewhere, where its tables look for their files; move it back"
+        )
+
+
 def test_help_of_a_job_is_its_docstring_and_its_fields():
     asked = local("run", "events_batch", "--help")
     assert asked.returncode == 0
