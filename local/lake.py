@@ -22,7 +22,7 @@ def exists(lake: Path) -> bool:
 
 
 def session(lake: Path) -> SparkSession:
-    """Start Spark on the lake, with the tables and views of ``ddl``; raise ``TableError`` for a copy of a lake."""
+    """Start Spark on the lake, with every table and view of ``ddl``; raise ``TableError`` for a copy of a lake."""
     lake.mkdir(parents=True, exist_ok=True)
     made_at = _noted(lake).setdefault("lake", str(lake))
     if made_at != str(lake):
