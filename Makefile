@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check chaos bench bench-stream wheel clean
+.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check chaos bench bench-stream bench-sessions wheel clean
 
 help: ## Show this help
-	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
 setup: ## Make .venv with the versions of Glue 6.0, and fetch Spark's jars
 	@local/setup.sh 6.0
@@ -38,6 +38,9 @@ bench: setup ## Measure events_batch beside a floor, the way tutorials write it,
 
 bench-stream: setup ## Measure events_stream beside the same source into nothing (10 minutes)
 	.venv/bin/python -m bench.events_stream
+
+bench-sessions: setup ## Measure sessions_batch beside a floor, DuckDB and Polars (an hour)
+	.venv/bin/python -m bench.sessions_batch
 
 wheel: setup ## Build the library's wheel into dist/
 	.tools/bin/uv build --quiet --wheel --out-dir dist
