@@ -23,7 +23,7 @@ def tear(scene: Scene, rounds: int) -> None:
             where = scene.progress.where(life.began)
             torn = newest(checkpoint / log)
             torn.write_bytes(torn.read_bytes()[: scene.rng.randrange(torn.stat().st_size)])
-            (torn.parent / f".{torn.name}.crc").unlink()  # <- as in a store that knows no checksums of Hadoop's
+            (torn.parent / f".{torn.name}.crc").unlink(missing_ok=True)  # <- not all stores have such a checksum
             with scene.job.life("available_now") as life:
                 is_refused = life.wait() != 0
             end = f"is refused ({life.last_words()})" if is_refused else "does not matter"

@@ -11,7 +11,8 @@ from chaos.front import THROTTLED, Front
 from chaos.progress import CATALOG, CHECKPOINT, QUARANTINE, TABLE
 from chaos.scene import Scene
 
-LIFE_SECONDS = 60
+LIFE_SECONDS = 60  # about as long as a life takes; the producer is paced by it
+LIFE_BATCHES, LONGEST_LIFE_SECONDS = 3, 240
 THROTTLED_CALLS = dict.fromkeys(("GetRecords", "GetShardIterator", "ListShards"), (THROTTLED, 0.3))
 PAUSE_SECONDS = 1, 8
 
@@ -27,7 +28,8 @@ def fail(scene: Scene, lives: int) -> Counter[str]:
         for number in range(1, lives + 1):
             scene.producer.per_second = scene.producer.left / ((lives - number + 2) * LIFE_SECONDS)
             with scene.job.life() as life:
-                while life.is_running() and time.time() - life.began < LIFE_SECONDS:
+                deadline = time.monotonic() + LONGEST_LIFE_SECONDS
+                while life.is_running() and life.reported() < LIFE_BATCHES and time.monotonic() < deadline:
                     time.sleep(scene.rng.uniform(*PAUSE_SECONDS))
                     name, (outage, seconds) = scene.rng.choice(list(OUTAGES.items()))
                     with outage(scene.job.lake / name):

@@ -64,8 +64,9 @@ class Life:
         return [json.loads(line) for line in lines if '"_aws"' in line and line.endswith("\n")]
 
     def last_words(self) -> str:
-        """Give the last line of its log."""
-        return self._log.read_text(errors="replace").strip().rpartition("\n")[2][:200]
+        """Give the sentence that it ended with."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return next((line for line in reversed(lines) if line.startswith("events_stream: ")), "")[:200]
 
 
 @dataclass
