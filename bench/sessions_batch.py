@@ -162,9 +162,10 @@ def add_events(events: Lake, options: Options) -> None:
 
 def full(events: Lake, name: str) -> meter.Cost:
     """Run a contender from nothing."""
-    events.empty()
-    command = [sys.executable, "-m", f"bench.contenders.{name}", str(events.path), str(fresh(name))]
-    return run(name, events.sessions_batch() if name == JOB else command)
+    if name == JOB:
+        events.empty()
+        return run(name, events.sessions_batch())
+    return run(name, [sys.executable, "-m", f"bench.contenders.{name}", str(events.path), str(fresh(name))])
 
 
 def again(events: Lake, state: str) -> meter.Cost:

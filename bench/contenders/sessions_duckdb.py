@@ -17,7 +17,7 @@ NUMBERED = """
             nullif(payload->>'device_type', '') as device_type,
             coalesce(nullif(payload->>'country', ''), nullif(payload->>'countrycode', ''), payload->>'$.geo.country')
                 as country
-        from read_parquet(getvariable('made') || '/events/data/**/*.parquet', hive_partitioning = true)
+        from read_parquet(getvariable('files'), hive_partitioning = false)
         where user_id is not null and arrived_at <= created_ts + interval 7 days
     ),
     paused as (
@@ -60,22 +60,25 @@ SESSION_EVENTS = """
     to (getvariable('out') || '/session_events') (format parquet, compression zstd, partition_by (session_date))
 """
 
-SESSIONS = """
-    copy (
-        select
-            any_value(session_key) as session_key, any_value(session_id) as session_id, session_number, user_id,
-            min(event_time) as started_at, max(event_time) as ended_at,
-            (epoch_us(max(event_time)) - epoch_us(min(event_time))) / 1e6 as duration_seconds,
-            count(*) as event_count, count(distinct page) as page_count,
-            arg_min(page, (event_time, event_uuid)) filter (page is not null) as entry_page,
-            arg_max(page, (event_time, event_uuid)) filter (page is not null) as exit_page,
-            arg_min(device_type, (event_time, event_uuid)) filter (device_type is not null) as device_type,
-            arg_min(country, (event_time, event_uuid)) filter (country is not null) as country,
-            count(*) = 1 or count(distinct page) = 1 as is_bounce,
-            any_value(split_cause) as split_cause, any_value(session_date) as session_date
-        from numbered
-        group by user_id, session_number
-    ) to (getvariable('out') || '/sessions') (format parquet, compression zstd, partition_by (session_date))
+SUMMED_UP = """
+    select
+        any_value(session_key) as session_key, any_value(session_id) as session_id, session_number, user_id,
+        min(event_time) as started_at, max(event_time) as ended_at,
+        (epoch_us(max(event_time)) - epoch_us(min(event_time))) / 1e6 as duration_seconds,
+        count(*) as event_count, count(distinct page) as page_count,
+        arg_min(page, (event_time, event_uuid)) filter (page is not null) as entry_page,
+        arg_max(page, (event_time, event_uuid)) filter (page is not null) as exit_page,
+        arg_min(device_type, (event_time, event_uuid)) filter (device_type is not null) as device_type,
+        arg_min(country, (event_time, event_uuid)) filter (country is not null) as country,
+        count(*) = 1 or count(distinct page) = 1 as is_bounce,
+        any_value(split_cause) as split_cause, any_value(session_date) as session_date
+    from numbered
+    group by user_id, session_number
+"""
+
+SESSIONS = f"""
+    copy ({SUMMED_UP})
+    to (getvariable('out') || '/sessions') (format parquet, compression zstd, partition_by (session_date))
 """
 
 
@@ -85,7 +88,7 @@ def main(made: Path, out: Path) -> None:
     duck = duckdb.connect(
         config={"threads": THREADS, "preserve_insertion_order": False, "temp_directory": str(out / "spilled")}
     )
-    duck.execute("set variable made = ?", [str(made)])
+    duck.execute("set variable files = ?", [[str(file) for file in made.glob("events/data/**/*.parquet")]])
     duck.execute("set variable out = ?", [str(out)])
     for statement in (NUMBERED, SESSION_EVENTS, SESSIONS):
         duck.execute(statement)
