@@ -13,7 +13,8 @@ setup-5.1: ## Make .venv-5.1 with the versions of Glue 5.1
 demo: setup ## Simulated and real events -> jobs -> tables -> the answers of analysts' queries
 	@.venv/bin/python -m local.demo
 
-test: test-6.0 test-5.1 ## Run all tests on both pairs of versions
+test: setup setup-5.1 ## Run all tests on both pairs of versions, at once
+	@$(MAKE) --no-print-directory --jobs 2 test-6.0 test-5.1
 
 test-6.0: setup ## Run all tests on the versions of Glue 6.0
 	.venv/bin/python -m pytest
