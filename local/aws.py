@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,10 @@ from typing import Self
 
 import boto3  # type: ignore[import-untyped]
 
+from deploy import settings
+
 ROOT = Path(__file__).parent.parent
-STAGE = ROOT / "deploy" / "stages" / "dev.toml"
+STAGE = "dev"
 REGION = "us-east-1"
 START_SECONDS = 60
 
@@ -29,9 +30,9 @@ class Stage:
     buckets: tuple[str, ...]
 
     @classmethod
-    def read(cls, settings: Path) -> Self:
-        """Read a file of ``deploy/stages``."""
-        stage = tomllib.loads(settings.read_text())
+    def read(cls, name: str) -> Self:
+        """Read the settings of a stage."""
+        stage = settings.merged(name)
         return cls({name: stream["shards"] for name, stream in stage["streams"].items()}, tuple(stage["buckets"]))
 
 
@@ -89,7 +90,7 @@ def stay(port: int) -> int:
     try:
         with running(port) as endpoint:
             create(endpoint, stage)
-            print(f"# AWS on this machine, with the streams and buckets of {STAGE.relative_to(ROOT)}: {endpoint}")
+            print(f"# AWS on this machine, with the streams and buckets of {STAGE}: {endpoint}")
             print("\n".join(f"export {name}={value}" for name, value in environment(endpoint).items()), flush=True)
             while os.getppid() == parent:
                 time.sleep(1)
