@@ -60,6 +60,7 @@ class Archive:
     """A stream of Firehose; it has the name of the stream that it reads."""
 
     function: str
+    keyed: bool
     buffer_mb: int
     buffer_seconds: int
 

@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     sql = commands.add_parser("sql", help="answer a query in Athena's SQL over the tables")
     sql.add_argument("--format", choices=query.WRITERS, default="table")
     sql.add_argument("query")
-    server = commands.add_parser("aws", help="AWS on this machine: run its server, with the streams and buckets of dev")
+    server = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
     server.add_argument("--port", type=port_number, default=5000, metavar="PORT", help="5000 unless said")
     return made
 

@@ -5,35 +5,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Self
 
 import boto3  # type: ignore[import-untyped]
 
-from deploy import settings
+from deploy.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 STAGE = "dev"
 REGION = "us-east-1"
 START_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What the settings of a stage name."""
-
-    streams: Mapping[str, int]  # their shards
-    buckets: tuple[str, ...]
-
-    @classmethod
-    def read(cls, name: str) -> Self:
-        """Read the settings of a stage."""
-        stage = settings.merged(name)
-        return cls({name: stream["shards"] for name, stream in stage["streams"].items()}, tuple(stage["buckets"]))
 
 
 @contextmanager
@@ -73,24 +57,38 @@ def session() -> boto3.Session:
     return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106
 
 
-def create(endpoint: str, stage: Stage) -> None:
-    """Make the stage's streams and buckets."""
+def create(endpoint: str, stage: Settings) -> None:
+    """Make the stage's streams, buckets and tables of DynamoDB."""
     kinesis = session().client("kinesis", endpoint_url=endpoint)
-    for name, shards in stage.streams.items():
-        kinesis.create_stream(StreamName=name, ShardCount=shards)
+    for name, stream in stage.streams.items():
+        kinesis.create_stream(StreamName=name, ShardCount=stream.shards)
     s3 = session().client("s3", endpoint_url=endpoint)
     for name in stage.buckets:
         s3.create_bucket(Bucket=name)
+    dynamodb = session().client("dynamodb", endpoint_url=endpoint)
+    for name, table in stage.dynamodb.items():
+        dynamodb.create_table(
+            TableName=name,
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in table.key.items()],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": role}
+                for key, role in zip(table.key, ("HASH", "RANGE"), strict=False)  # the second is optional
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        dynamodb.update_time_to_live(
+            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": table.expires}
+        )
 
 
 def stay(port: int) -> int:
     """Run the server with what the stage names, until interrupted or left by the parent; return the exit status."""
     parent = os.getppid()
-    stage = Stage.read(STAGE)
+    stage = Settings.read(STAGE)
     try:
         with running(port) as endpoint:
             create(endpoint, stage)
-            print(f"# AWS on this machine, with the streams and buckets of {STAGE}: {endpoint}")
+            print(f"# AWS on this machine, with what the stage {STAGE} consists of: {endpoint}")
             print("\n".join(f"export {name}={value}" for name, value in environment(endpoint).items()), flush=True)
             while os.getppid() == parent:
                 time.sleep(1)

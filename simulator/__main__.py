@@ -1,13 +1,20 @@
-"""``python -m simulator events --out DIR``: write a raw archive."""
+"""``python -m simulator events --out DIR``: write a raw archive; ``--stream NAME``: put rows of now into Kinesis."""
 
 import argparse
 import dataclasses
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
+from simulator.clock import SECOND
+from simulator.live import Live
 from simulator.options import Options
-from simulator.producer import SHAPES, produce
+from simulator.producer import SHAPES, live_arrivals, produce
+from simulator.truth import Truth
+
+OF_ARCHIVES = ("rows", "start", "days", "rows_per_file", "gzip")
+OF_STREAMS = ("rate", "seconds")
 
 
 def day(text: str) -> date:
@@ -23,13 +30,18 @@ def parser() -> argparse.ArgumentParser:
     """One option per field of ``Options``."""
     made = argparse.ArgumentParser(
         prog="simulator",
-        usage="python -m simulator SHAPE --out DIR [options]",
-        description="Write a raw archive of made-up rows, the same for the same seed and options.",
+        usage="python -m simulator SHAPE (--out DIR | --stream NAME) [options]",
+        description="Write a raw archive of made-up rows, the same for the same seed and options; or put rows that"
+        " happen now into a Kinesis stream, which the AWS SDK finds by its usual settings.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
     made.add_argument("shape", choices=SHAPES)
-    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make the archive in")
+    where = made.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="DIR", help="folder to make the archive in")
+    where.add_argument("--stream", metavar="NAME", help="stream to put the rows into; the user is the partition key")
+    made.add_argument("--rate", type=int, default=Live.rate, metavar="N", help="rows a second (--stream)")
+    made.add_argument("--seconds", type=int, default=Live.seconds, metavar="N", help="how long (--stream)")
     for field in dataclasses.fields(Options):
         name, text = f"--{field.name}", field.metadata["help"]
         if isinstance(field.default, bool):
@@ -65,21 +77,54 @@ def main(arguments: list[str] | None = None) -> None:
     """Write what the arguments ask for."""
     command_line = parser()
     given = vars(command_line.parse_args(arguments))
-    shape, out = given.pop("shape"), given.pop("out")
+    for name in OF_STREAMS if given["out"] else OF_ARCHIVES:
+        if given[name] != command_line.get_default(name):
+            command_line.error(f"--{name} says nothing about {'an archive' if given['out'] else 'a stream'}.")
+    shape, out, stream = (given.pop(name) for name in ("shape", "out", "stream"))
+    rate, seconds = (given.pop(name) for name in OF_STREAMS)
     try:
-        options = Options(**given)
+        options, live = Options(**given), Live(int(time.time() * SECOND), rate, seconds)
     except ValueError as error:
         command_line.error(str(error))
-    progress = Progress()
-    try:
-        truth = produce(shape, out, options, progress.report)
-    except FileExistsError as error:
-        command_line.error(str(error))
-    progress.finish_day()
+    if out:
+        try:
+            truth = archive(shape, out, options)
+        except FileExistsError as error:
+            command_line.error(str(error))
+    else:
+        truth = feed(shape, stream, options, live)
     print(
-        f"{out}: {truth.lines:,} lines = {truth.distinct:,} distinct + {truth.duplicates:,} duplicates"
+        f"{out or stream}: {truth.lines:,} lines = {truth.distinct:,} distinct + {truth.duplicates:,} duplicates"
         f" + {truth.conflicts:,} conflicts + {truth.malformed:,} malformed; {truth.late:,} late, {truth.bots:,} by bots"
     )
+
+
+def archive(shape: str, out: Path, options: Options) -> Truth:
+    """Write the archive."""
+    progress = Progress()
+    truth = produce(shape, out, options, progress.report)
+    progress.finish_day()
+    return truth
+
+
+def feed(shape: str, stream: str, options: Options, live: Live) -> Truth:
+    """Put the rows; end the program in one sentence where AWS does not take them."""
+    import boto3  # noqa: PLC0415  # type: ignore[import-untyped]  # an archive does without
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    from simulator.stream import StreamError, send  # noqa: PLC0415
+
+    truth, lines = Truth(), 0
+    try:
+        for put in send(boto3.client("kinesis"), stream, live_arrivals(shape, options, live, truth), live.end):
+            lines += put
+            print(f"\r{stream}: {lines:,} lines", end="", file=sys.stderr, flush=True)
+    except (StreamError, BotoCoreError, ClientError) as error:
+        sys.exit(f"simulator: {error}")
+    finally:
+        if lines:
+            print(file=sys.stderr)
+    return truth
 
 
 if __name__ == "__main__":

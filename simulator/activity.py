@@ -17,14 +17,20 @@ Session = tuple[int, int, int, int]
 """Unix ms of the next row, number of the session, user, rows left."""
 
 
-def activity(options: Options) -> Iterator[tuple[int, int, int]]:
-    """Give (Unix ms, user, session) of every distinct row in order of time; a user's times strictly increase.
+Moment = tuple[int, int, int]
+"""Unix ms, user, session."""
 
+
+def activity(options: Options, start: int | None = None, span: int | None = None) -> Iterator[Moment]:
+    """Give the moment of every distinct row in order of time; a user's times strictly increase.
+
+    Sessions begin in ``span`` ms from ``start`` (Unix ms) on, unless said in ``options.days`` from ``options.start``.
     Users are 0 to ``options.users`` - 1, bots the numbers after them. Only the sessions under way are kept in memory.
     """
     rng = Random(f"activity {options.seed}")
-    start, span = midnight(options.start), options.days * DAY
-    under_way, beat = bots(options, rng)
+    start = midnight(options.start) if start is None else start
+    span = options.days * DAY if span is None else span
+    under_way, beat = bots(options, start, span, rng)
     user_rows = options.rows - sum(left for *_, left in under_way)
     popularity = list(accumulate((rank + 1) ** -options.skew for rank in range(options.users)))
     last = [0] * (options.users + MOST_BOTS)
@@ -56,9 +62,8 @@ def pause(chance: float) -> int:
     return 200 + int(3_000 * chance / (1.003 - chance))
 
 
-def bots(options: Options, rng: Random) -> tuple[list[Session], int]:
+def bots(options: Options, start: int, span: int, rng: Random) -> tuple[list[Session], int]:
     """Give each bot's one session, and their beat: as many bots as can keep it up all the time, or one for a while."""
-    start, span = midnight(options.start), options.days * DAY
     rows = round(options.rows * options.bots)
     number = max(1, min(MOST_BOTS, rows * SLOWEST_BEAT // span))
     beat = max(1, min(SLOWEST_BEAT, span * number // max(1, rows)))

@@ -1,11 +1,11 @@
 """From what happened to what arrives: delays, and lines that come late, twice, contradictory or broken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import count, cycle
 from random import Random
 
-from simulator.activity import activity
+from simulator.activity import Moment
 from simulator.clock import DAY, HOUR
 from simulator.malformed import repertoire
 from simulator.options import Options
@@ -20,7 +20,7 @@ Arrival = tuple[int, str, bytes]
 """Arrival in Unix ms, partition key, line without its end."""
 
 
-def disordered(shape: Shape, options: Options, truth: Truth) -> Iterator[Arrival]:
+def disordered(shape: Shape, moments: Iterable[Moment], options: Options, truth: Truth) -> Iterator[Arrival]:
     """Give every line in order of arrival, and count it in ``truth``."""
     rng = Random(f"disorder {options.seed}")
     random = rng.random
@@ -32,7 +32,7 @@ def disordered(shape: Shape, options: Options, truth: Truth) -> Iterator[Arrival
     number = count()  # breaks ties, so that the order is total
     waiting: list[tuple[int, int, str, bytes]] = []
 
-    for happened, user, session in activity(options):
+    for happened, user, session in moments:
         while waiting and waiting[0][0] <= happened:
             at, _, key, line = heappop(waiting)
             yield at, key, line

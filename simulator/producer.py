@@ -1,14 +1,17 @@
-"""The producers: one shape's rows, disordered, as an iterator or as an archive."""
+"""The producers: one shape's rows, disordered, of days or as they happen, as an iterator or as an archive."""
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from simulator import archive
+from simulator.activity import activity
 from simulator.clicks import AppClicks, WebClicks
+from simulator.clock import SECOND
 from simulator.disorder import Arrival, disordered
 from simulator.events import Events
+from simulator.live import Live
 from simulator.options import Options
 from simulator.page_transitions import PageTransitions
 from simulator.shapes import Shape
@@ -26,7 +29,14 @@ SHAPES: dict[str, type[Shape]] = {
 
 def arrivals(shape: str, options: Options, truth: Truth | None = None) -> Iterator[Arrival]:
     """Give (arrival in Unix ms, partition key, line) in order of arrival; ``truth`` is complete when they end."""
-    return disordered(SHAPES[shape](options), options, truth or Truth())
+    return disordered(SHAPES[shape](options), activity(options), options, truth or Truth())
+
+
+def live_arrivals(shape: str, options: Options, live: Live, truth: Truth | None = None) -> Iterator[Arrival]:
+    """Give the same for rows that happen one after another from ``live.begin`` on, other rows for every beginning."""
+    options = replace(options, rows=live.rate * live.seconds, seed=options.seed + live.begin)
+    moments = live.paced(activity(options, live.begin, live.seconds * SECOND))
+    return disordered(SHAPES[shape](options), moments, options, truth or Truth())
 
 
 def produce(

@@ -1,4 +1,4 @@
-"""UTC, one Spark session for the whole run, and a lake of its own for every test."""
+"""UTC, one Spark session for the whole run, a local AWS for a module, and a lake of its own for every test."""
 
 # ruff: noqa: E402 - the zone is set before anything reads it
 
@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from trial import Trial
 
 from clickstream.glue import SESSION_SETTINGS
-from local import lake
+from local import aws, lake
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +34,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def trial(spark: SparkSession, tmp_path: Path) -> Trial:
     return Trial(spark, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with aws.running() as endpoint:
+        yield endpoint

@@ -53,7 +53,6 @@ def test_every_script_is_a_job_and_every_job_a_script(stage):
     assert set(stage.jobs) == {path.stem for path in (ROOT / "glue_jobs").glob("*.py")}
 
 
-@pytest.mark.skipif(not (ROOT / "lambdas").exists(), reason="there is no lambdas/")
 def test_every_handler_is_a_function_and_every_function_a_handler(stage):
     assert {function.handler for function in stage.functions.values()} == handlers()
 

@@ -1,0 +1,190 @@
+"""Rows of now into Kinesis: in time, within the limits of a call, none lost and none twice."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local import aws, pump
+from simulator import SHAPES, Live, Options, Truth, live_arrivals, stream
+
+PROJECT = Path(__file__).parents[2]
+BEGIN = 1_710_673_199_123
+LIVE = Live(BEGIN, rate=10, seconds=30)
+
+
+class Kinesis:
+    """Takes records as a stream does that is too busy for some of them."""
+
+    def __init__(self, refuses=lambda _: False):
+        self.refuses, self.calls, self.taken = refuses, [], []
+
+    def put_records(self, StreamName, Records):  # noqa: ARG002, N803  # as boto3 calls them
+        self.calls.append(Records)
+        answers = []
+        for record in Records:
+            if self.refuses(record):
+                answers.append({"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "not now"})
+            else:
+                self.taken.append(record["Data"])
+                answers.append({"SequenceNumber": "1", "ShardId": "shardId-000000000000"})
+        return {"FailedRecordCount": len(Records) - len(self.taken), "Records": answers}
+
+
+def row(size, key="u1"):
+    return {"Data": b"x" * (size - len(key.encode())), "PartitionKey": key}
+
+
+@pytest.fixture(scope="module")
+def kinesis(endpoint):
+    return aws.session().client("kinesis", endpoint_url=endpoint)
+
+
+def read(kinesis, name):
+    return [record for _, records in pump.Shards(kinesis, name).unread(1000) for record in records]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_happen_evenly_from_the_beginning_on_and_arrive_later(shape):
+    truth = Truth()
+    arrived = [at for at, _, _ in live_arrivals(shape, Options(), LIVE, truth)]
+    assert truth.distinct == 300
+    assert len(arrived) == truth.lines
+    assert arrived == sorted(arrived)
+    assert arrived[0] > BEGIN
+
+
+def test_a_visit_says_when_it_happened():
+    options = Options(duplicates=0, late=0, malformed=0)
+    rows = [json.loads(line) for _, _, line in live_arrivals("visits", options, LIVE)]
+    texts = [row["event_time"] for row in rows if isinstance(row["event_time"], str)]
+    times = [datetime.fromisoformat(text) for text in texts]
+    instants = {int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000) for time in times}
+    assert instants <= {BEGIN + 100 * number for number in range(300)}
+    assert len(instants) > 100
+
+
+def test_users_come_back_within_their_sessions():
+    rows = [json.loads(line) for _, _, line in live_arrivals("visits", Options(malformed=0), LIVE)]
+    sessions = Counter(row["session_id"] for row in rows)
+    assert len(sessions) < 100
+    assert len({(row["user_id"], row["session_id"]) for row in rows}) == len(sessions)
+
+
+def test_another_beginning_gives_other_rows_and_other_sessions():
+    later = Live(BEGIN + 30_000, rate=10, seconds=30)
+    options = Options(malformed=0)
+    ids = [
+        {json.loads(line)[name] for _, _, line in live_arrivals(shape, options, live)}
+        for shape, name in (("events", "event_uuid"), ("visits", "session_id"))
+        for live in (LIVE, later)
+    ]
+    assert not ids[0] & ids[1]
+    assert not ids[2] & ids[3]
+
+
+def test_a_call_is_within_the_limits():
+    rows = [*[row(10)] * 1200, *[row(2**20)] * 6, row(2**20 - 1, "ü" * 100)]
+    calls = list(stream.calls(rows))
+    assert [one for call in calls for one in call] == rows
+    assert [len(call) for call in calls] == [500, 500, 204, 3]
+    sizes = [sum(len(one["Data"]) + len(one["PartitionKey"].encode()) for one in call) for call in calls]
+    assert max(sizes) <= stream.MAX_BYTES
+
+
+def test_a_row_that_no_stream_takes_is_one_sentence():
+    with pytest.raises(
+        stream.StreamError, match=r"^A row has 1,048,577 bytes with its key; Kinesis takes 1,048,576\.$"
+    ):
+        stream.put(Kinesis(), "s", [row(2**20 + 1)])
+
+
+def test_what_a_call_leaves_out_is_put_again_and_nothing_else(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    tries = Counter()
+
+    def refuses(record):
+        tries[record["Data"]] += 1
+        return tries[record["Data"]] <= int(record["Data"]) % 4
+
+    busy = Kinesis(refuses)
+    stream.put(busy, "s", [{"Data": b"%d" % n, "PartitionKey": "u"} for n in range(700)])
+    assert sorted(map(int, busy.taken)) == list(range(700))
+    assert [len(call) for call in busy.calls] == [500, 375, 250, 125, 200, 150, 100, 50]
+    assert len(pauses) == 6
+    assert all(0 <= pause <= stream.FIRST_PAUSE * 4 for pause in pauses)
+
+
+def test_a_stream_that_stays_busy_is_given_up(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    busy = Kinesis(lambda _: True)
+    said = r"^s refused 2 rows 10 times, the last with ProvisionedThroughputExceededException\.$"
+    with pytest.raises(stream.StreamError, match=said):
+        stream.put(busy, "s", [row(10), row(10)])
+    assert len(busy.calls) == stream.ATTEMPTS
+
+
+def test_rows_are_put_in_their_time_and_what_is_late_at_the_end(kinesis):
+    kinesis.create_stream(StreamName="paced", ShardCount=1)
+    begin = int(time.time() * 1000)
+    lines = [(begin + 200 * n, f"u{n}", b"%d" % n) for n in range(10)]
+    lines.append((begin + 7_200_000, "u", b"late"))
+    assert sum(stream.send(kinesis, "paced", lines, begin + 2_000)) == 11
+    records = read(kinesis, "paced")
+    assert [record["Data"] for record in records] == [line for _, _, line in lines]
+    waited = [record["ApproximateArrivalTimestamp"].timestamp() * 1000 - begin for record in records]
+    assert all(waited[n] >= 200 * n - 200 for n in range(10))
+    assert 1_800 <= waited[-1] <= 10_000
+
+
+def simulator(endpoint, arguments, **variables):
+    return subprocess.run(
+        [sys.executable, "-m", "simulator", *arguments.split()],
+        cwd=PROJECT,
+        env=os.environ | aws.environment(endpoint) | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_puts_what_it_says(endpoint, kinesis):
+    kinesis.create_stream(StreamName="clicks", ShardCount=2)
+    ran = simulator(endpoint, "clicks --stream clicks --rate 100 --seconds 2 --users 20 --duplicates 0.5")
+    records = read(kinesis, "clicks")
+    assert ran.returncode == 0
+    assert ran.stdout.startswith(f"clicks: {len(records)} lines = 200 distinct + ")
+    assert ran.stderr.endswith(f"\nclicks: {len(records)} lines\n")
+    whole = [json.loads(record["Data"]) for record in records if record["Data"].endswith(b"}")]
+    assert {record["PartitionKey"] for record in records} <= {f"u{n}" for n in range(20)} | {"bot-0"}
+    assert len(whole) >= 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ("visits --stream nowhere", 1, "simulator: There is no stream nowhere."),
+        ("visits --stream s --rate 0", 2, "simulator: error: rate must be between 1 and 1000 a second, not 0."),
+        ("visits --stream s --seconds 0", 2, "simulator: error: seconds must be at least 1, not 0."),
+        ("visits --stream s --rows 5", 2, "simulator: error: --rows says nothing about a stream."),
+        ("visits --out d --rate 5", 2, "simulator: error: --rate says nothing about an archive."),
+        ("visits --out d --stream s", 2, "simulator: error: argument --stream: not allowed with argument --out"),
+        ("visits", 2, "simulator: error: one of the arguments --out --stream is required"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(endpoint, arguments, status, said):
+    ran = simulator(endpoint, arguments)
+    assert (ran.returncode, ran.stdout, ran.stderr.splitlines()[-1]) == (status, "", said)
+
+
+def test_no_credentials_is_one_sentence(endpoint, tmp_path):
+    none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    ran = simulator(endpoint, "visits --stream s", HOME=str(tmp_path), **none)
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "simulator: Unable to locate credentials")
