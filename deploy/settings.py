@@ -29,6 +29,7 @@ class Place:
     region: str
     monthly_budget_usd: int
     alarms_to: list[str]
+    disposable: bool
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Bucket:
 class LiveTable:
     """A table of DynamoDB."""
 
-    key: dict[str, str]
+    key: list[dict[str, str]]  # one or two attributes: name and type
     expires: str
 
 

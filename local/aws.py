@@ -69,9 +69,9 @@ def create(endpoint: str, stage: Settings) -> None:
     for name, table in stage.dynamodb.items():
         dynamodb.create_table(
             TableName=name,
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in table.key.items()],
+            AttributeDefinitions=[{"AttributeName": key["name"], "AttributeType": key["type"]} for key in table.key],
             KeySchema=[
-                {"AttributeName": key, "KeyType": role}
+                {"AttributeName": key["name"], "KeyType": role}
                 for key, role in zip(table.key, ("HASH", "RANGE"), strict=False)  # the second is optional
             ],
             BillingMode="PAY_PER_REQUEST",
