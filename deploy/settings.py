@@ -6,7 +6,6 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml  # type: ignore[import-untyped]
@@ -17,6 +16,7 @@ FOLDER = Path(__file__).parent
 FLEX_WORKERS = ("G.1X", "G.2X")  # https://docs.aws.amazon.com/glue/latest/dg/add-job.html
 STREAMING_ONLY = "G.025X"
 WINDOW = re.compile(r"(Sun|Mon|Tue|Wed|Thu|Fri|Sat):([01]?[0-9]|2[0-3])")
+NAME = re.compile(r"\$\{(\w+)\}")
 
 Sections = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Entry = TypeVar("Entry")
@@ -95,7 +95,7 @@ class Job:
     worker_type: str
     workers: int
     flex: bool
-    timeout_minutes: int
+    timeout_minutes: int | None  # None: a stream's, which Glue restarts in its window
     retries: int
     concurrency: int
     schedule: str | None
@@ -189,11 +189,12 @@ def merged(stage: str, folder: Path = FOLDER) -> Sections:
 
 
 def filled(text: str, names: Mapping[str, str]) -> str:
-    """Put the names of a stage into a text; raise ``SettingsError`` where it asks for another."""
-    try:
-        return Template(text).substitute(names)
-    except (KeyError, ValueError) as error:
-        raise SettingsError(f"{text!r}: only {', '.join(f'${{{name}}}' for name in names)} can be filled in") from error
+    """Put the names of a stage into a text's ``${name}``; raise ``SettingsError`` where it asks for another."""
+    unknown = set(NAME.findall(text)) - names.keys()
+    if unknown:
+        known = ", ".join(f"${{{name}}}" for name in names)
+        raise SettingsError(f"{', '.join(f'${{{name}}}' for name in unknown)} is not known; there are {known}")
+    return NAME.sub(lambda match: names[match[1]], text)
 
 
 def _entry(kind: Any, fields: Mapping[str, Any], where: str) -> Any:

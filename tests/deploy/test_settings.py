@@ -160,5 +160,5 @@ def test_a_field_that_is_missing(folder):
 
 def test_only_the_names_of_a_stage_are_filled_in():
     assert settings.filled("s3://${lake}/raw", NAMES) == "s3://lake/raw"
-    with pytest.raises(SettingsError, match=r"only \$\{lake\}, "):
+    with pytest.raises(SettingsError, match=r"^\$\{lak\} is not known; there are \$\{lake\}, "):
         settings.filled("s3://${lak}/raw", NAMES)
