@@ -18,6 +18,8 @@ from deploy.account import Account
 from deploy.settings import Settings
 from local import aws
 
+build = package.build  # of which the others here share one result
+
 
 @pytest.fixture(scope="module")
 def prepared():
@@ -161,7 +163,7 @@ def test_destroy_asks_first_and_leaves_tables_and_files(account):
 
 
 def test_files_are_named_by_their_content(tmp_path):
-    built, again = package.build(), package.build.__wrapped__()  # the second is built anew
+    built, again = build(), build()
     assert [artifact.key for artifact in built.artifacts] == [artifact.key for artifact in again.artifacts]
     with zipfile.ZipFile(BytesIO(built.wheel.content)) as wheel:
         assert "clickstream/events.py" in wheel.namelist()
@@ -174,17 +176,17 @@ def test_files_are_named_by_their_content(tmp_path):
     (tmp_path / "libs").symlink_to(package.ROOT / "libs")
     for name in ("README.md", "LICENSE"):
         (tmp_path / name).write_text("")
-    first = package.build.__wrapped__(tmp_path).scripts["replay"].key
+    first = build(tmp_path).scripts["replay"].key
     script.write_text("two")
-    assert package.build.__wrapped__(tmp_path).scripts["replay"].key != first
+    assert build(tmp_path).scripts["replay"].key != first
 
 
 def test_a_new_script_is_a_new_file_and_a_new_definition(account, monkeypatch):
     deploy("apply")
-    build = package.build
+    built_before = package.build
 
     def with_other_script():
-        built = build()
+        built = built_before()
         script = package.Artifact("script replay", "0123456789abcdef/replay.py", b"other")
         return replace(built, scripts={**built.scripts, "replay": script})
 
