@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check bench wheel clean
+.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check chaos bench bench-stream bench-sessions wheel clean
 
 help: ## Show this help
-	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
 setup: ## Make .venv with the versions of Glue 6.0, and fetch Spark's jars
 	@local/setup.sh 6.0
@@ -15,10 +15,10 @@ demo: setup ## Simulated and real events -> jobs -> tables -> the answers of ana
 
 test: test-6.0 test-5.1 ## Run all tests on both pairs of versions
 
-test-6.0: setup
+test-6.0: setup ## Run all tests on the versions of Glue 6.0
 	.venv/bin/python -m pytest
 
-test-5.1: setup-5.1
+test-5.1: setup-5.1 ## Run all tests on the versions of Glue 5.1
 	.venv-5.1/bin/python -m pytest
 
 lint: setup ## Check style and format
@@ -30,8 +30,17 @@ types: setup ## Check types
 
 check: lint types test ## What CI runs: lint, types, tests
 
+chaos: setup ## Kill, starve and confuse the stream's job, and hold its tables against what was sent (half an hour)
+	.venv/bin/python -m chaos
+
 bench: setup ## Measure events_batch beside a floor, the way tutorials write it, and DuckDB (an hour)
 	.venv/bin/python -m bench --scale
+
+bench-stream: setup ## Measure events_stream beside the same source into nothing (10 minutes)
+	.venv/bin/python -m bench.events_stream
+
+bench-sessions: setup ## Measure sessions_batch beside a floor, DuckDB and Polars (an hour)
+	.venv/bin/python -m bench.sessions_batch
 
 wheel: setup ## Build the library's wheel into dist/
 	.tools/bin/uv build --quiet --wheel --out-dir dist

@@ -21,7 +21,10 @@ PARTS = [*LABELS, STAGES]
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    made = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure events_batch beside others that do the same work, and write it down.",
+    )
     made.add_argument("--rows", type=int, default=5_000_000, metavar="N", help="distinct good events (5000000)")
     made.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each contender (3)")
     made.add_argument("--scale", action="store_true", help="measure the job on a tenth of the rows, too")
@@ -53,7 +56,7 @@ def main() -> None:
     say("counting what was written")
     text = report.page(
         report.Measured(
-            command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
+            command=shlex.join([".venv/bin/python", "-m", "bench", *sys.argv[1:]]),
             rounds=arguments.rounds,
             lines=json.loads((raw / "_truth.json").read_text(encoding="utf-8"))["lines"],
             costs={name: costs[name] for name in LABELS if name in costs},

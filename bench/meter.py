@@ -68,6 +68,20 @@ def process_cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def session_cpu() -> float:
+    """Return the CPU seconds of the other processes of this session that are running, and of those they waited for."""
+    used = 0.0
+    for process in Path("/proc").glob("[0-9]*"):
+        pid = int(process.name)
+        try:
+            is_ours = os.getsid(pid) == os.getsid(0) and pid != os.getpid()
+            fields = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split() if is_ours else []
+        except (ProcessLookupError, FileNotFoundError):  # it has just ended
+            continue
+        used += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
 def machine_cpu() -> float:
     """Return the CPU seconds that all of the machine has used so far."""
     user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text(encoding="utf-8").split()[1:]

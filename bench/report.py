@@ -103,14 +103,14 @@ def _contenders(measured: Measured) -> str:
         [
             LABELS[name],
             "" if name == STARTUP else f"{measured.lines / median(cost.wall for cost in costs):,.0f}",
-            _spread(cost.cpu for cost in costs),
-            _spread(cost.wall for cost in costs),
+            spread(cost.cpu for cost in costs),
+            spread(cost.wall for cost in costs),
             f"{median(cost.peak for cost in costs) / 2**30:.1f}",
             *_output_cells(measured.outputs[name], measured.outputs.get(JOB)),
         ]
         for name, costs in measured.costs.items()
     ]
-    return _table(("", "events/s", "CPU s", "wall s", "GB", "rows", "same rows", "refused", "files", "MB"), rows)
+    return table(("", "events/s", "CPU s", "wall s", "GB", "rows", "same rows", "refused", "files", "MB"), rows)
 
 
 def _output_cells(output: Output | None, job: Output | None) -> list[str]:
@@ -145,7 +145,7 @@ def _aims(measured: Measured) -> str:
             shown,
             "yes" if ratio <= TEN_TIMES else "no",
         ])
-    return _table(("aim", "measured", "met"), rows)
+    return table(("aim", "measured", "met"), rows)
 
 
 def _stages(measured: Measured) -> str:
@@ -157,18 +157,20 @@ def _stages(measured: Measured) -> str:
         before = seconds
     total = sum(alone.values())
     rows = [
-        [stage, EXPLAINED[stage], f"{alone[stage]:.1f}", f"{alone[stage] / total:.0%}", _spread(measured.stages[stage])]
+        [stage, EXPLAINED[stage], f"{alone[stage]:.1f}", f"{alone[stage] / total:.0%}", spread(measured.stages[stage])]
         for stage in alone
     ]
     rows.append(["all", "", f"{total:.1f}", "100%", ""])
-    return _table(("stage", "", "CPU s", "share", "CPU s of the plan up to it"), rows)
+    return table(("stage", "", "CPU s", "share", "CPU s of the plan up to it"), rows)
 
 
-def _spread(values: Iterable[float]) -> str:
+def spread(values: Iterable[float], form: str = ".1f") -> str:
+    """Give the median, the least and the most."""
     ordered = sorted(values)
-    return f"{median(ordered):.1f} ({ordered[0]:.1f}-{ordered[-1]:.1f})"
+    return f"{median(ordered):{form}} ({ordered[0]:{form}}-{ordered[-1]:{form}})"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table of Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,5 +1,7 @@
-"""Athena and the Glue catalog: the tables of ``ddl/tables``."""
+"""Athena and the Glue catalog: the tables and views of ``ddl``."""
 
+import hashlib
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,10 @@ from local import ddl
 
 WORKGROUP = "analysts"
 POLL_SECONDS = 0.5
+VIEW_NAME = re.compile(r"CREATE OR REPLACE VIEW (\w+) AS")
+VIEW_FIELDS = (  # of GetTable, what UpdateTable takes
+    "Name", "Owner", "TableType", "StorageDescriptor", "PartitionKeys", "ViewOriginalText", "ViewExpandedText",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,9 @@ class AthenaTable:
 
     def found(self) -> Fields | None:
         """Read them from the catalog."""
-        try:
-            table = self.account.client("glue").get_table(DatabaseName=DATABASE, Name=self.table.name)["Table"]
-        except ClientError as error:
-            if is_missing(error):
-                return None
-            raise
+        table = _in_catalog(self.account, self.table.name)
+        if table is None:
+            return None
         # Iceberg's commits note earlier columns as well, as not current.
         columns = [
             column
@@ -80,10 +83,54 @@ class AthenaTable:
         """Leave it to whoever deletes its data."""
 
 
-def wanted(account: Account) -> list[AthenaTable]:
-    """Give every table of ``ddl/tables``."""
+@dataclass(frozen=True)
+class AthenaView:
+    """A view. Athena keeps its query in its own words, so what it was made of is noted beside it, as a hash."""
+
+    name: str
+    sql: str
+    account: Account
+
+    @property
+    def title(self) -> str:
+        """Its kind and name."""
+        return f"view {self.name}"
+
+    @property
+    def wanted(self) -> Fields:
+        """The hash of its text."""
+        return {"sha256": hashlib.sha256(self.sql.encode()).hexdigest()}
+
+    def found(self) -> Fields | None:
+        """Read the hash of the text that it was made of."""
+        table = self._table()
+        return table and {"sha256": table["Parameters"].get("sha256", "")}
+
+    def create(self) -> None:
+        """Create or replace it."""
+        run(self.account, self.sql)
+        table = self._table() or {}
+        given = {name: table[name] for name in VIEW_FIELDS if name in table}
+        noted = {**given, "Parameters": {**table.get("Parameters", {}), **self.wanted}}
+        self.account.client("glue").update_table(DatabaseName=DATABASE, TableInput=noted)
+
+    update = create
+
+    def delete(self) -> None:
+        """Leave it with the tables that it reads."""
+
+    def _table(self) -> dict[str, Any] | None:
+        return _in_catalog(self.account, self.name)
+
+
+def wanted(account: Account) -> list[AthenaTable | AthenaView]:
+    """Give every table and view of ``ddl``."""
     lake = f"s3://{account.bucket('lake')}"
-    return [AthenaTable(ddl.read(text), text, account) for text in ddl.texts(lake)]
+    views = [path.read_text() for path in sorted(ddl.FOLDER.glob("views/*.sql"))]
+    return [
+        *[AthenaTable(ddl.read(text), text, account) for text in ddl.texts(lake)],
+        *[AthenaView(VIEW_NAME.findall(text)[0], text, account) for text in views],
+    ]
 
 
 def run(account: Account, sql: str) -> None:
@@ -100,6 +147,16 @@ def run(account: Account, sql: str) -> None:
         if status["State"] in {"FAILED", "CANCELLED"}:
             raise DeployError(f"Athena: {status.get('StateChangeReason', status['State'])}: {sql.splitlines()[-1]}")
         time.sleep(POLL_SECONDS)
+
+
+def _in_catalog(account: Account, name: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = account.client("glue").get_table(DatabaseName=DATABASE, Name=name)["Table"]
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    return found
 
 
 def _fields(columns: Fields, partitions: list[str], location: str) -> Fields:

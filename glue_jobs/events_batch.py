@@ -28,12 +28,13 @@ class Arguments:
     events_table: Table
     quarantine_path: Folder
     mode: Literal["merge", "rebuild"] = "merge"
-    start_date: date | None = None  # the first and the last day of the events that are taken
-    end_date: date | None = None
+    start_date: date | None = None  # the first day of the events that are taken
+    end_date: date | None = None  # the last
     max_quarantined_share: Share = Share(1)  # of the lines read; beyond it the run fails
 
     def __post_init__(self) -> None:
-        """Refuse dates in the wrong order."""
+        """Refuse dates in the wrong order, and a quarantine among the raw lines."""
+        check_apart(raw_path=self.raw_path, quarantine_path=self.quarantine_path)
         check_dates(self.start_date, self.end_date)
 
 

@@ -35,7 +35,9 @@ class Arguments:
     def __post_init__(self) -> None:
         """Refuse a source without the table it lands in, or with the other's, and dates in the wrong order."""
         check_dates(self.start_date, self.end_date)
-        needed, other = ("events_table", "clickstream_path")[:: 1 if self.source == "events" else -1]
+        needed, other = "events_table", "clickstream_path"
+        if self.source == "clickstream":
+            needed, other = other, needed
         if not getattr(self, needed):
             raise errors.ArgumentError(f"--{needed} missing; --source {self.source} needs it")
         if getattr(self, other):
@@ -46,6 +48,7 @@ class Arguments:
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
     path, source = arguments.quarantine_path, arguments.source
+    target = arguments.events_table or arguments.clickstream_path or ""
     refusing = events if source == "events" else visits
     if arguments.reason and arguments.reason not in refusing.rules():
         raise errors.ArgumentError(f"--reason must be one of {', '.join(refusing.rules())}, not {arguments.reason!r}")
@@ -53,13 +56,12 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
     inspected = quarantine.as_sent(selected).transform(refusing.inspect)
     with parquet.spooled(inspected, path) as spooled:  # what lands is what is marked
         replayed = spooled.drop("quarantine_id")  # a row that is refused again gets the one it has, and is not added
-        target = arguments.events_table or arguments.clickstream_path or ""
         if source == "events":
-            run, table_path = landing.land_events(replayed, target, path), iceberg.location(spark, target)
+            landed, table_path = landing.land_events(replayed, target, path), iceberg.location(spark, target)
         else:
-            run, table_path = landing.land_visits(replayed, target, path), target
+            landed, table_path = landing.land_visits(replayed, target, path), target
         quarantine.mark_replayed(spooled.where("reasons is null"), path, source)
-    counts.report(spark, "replay", arguments, run, table_path)
+    counts.report(spark, "replay", arguments, landed, table_path)
 
 
 def _is_asked_for(arguments: Arguments) -> Column:

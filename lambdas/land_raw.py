@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
@@ -30,6 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 from lambdas import json_lines
 
 GZIP_LEVEL = 6
+HOUR = 3600
 
 
 @dataclass
@@ -90,7 +91,7 @@ def runs(records: Iterable[dict[str, Any]], counts: Counter[str], failures: list
         if not lines:
             counts["empty"] += 1
             continue
-        hour = _hour(record["kinesis"]["approximateArrivalTimestamp"])
+        hour = _hour(int(record["kinesis"]["approximateArrivalTimestamp"]) // HOUR)
         if run and (run.shard, run.hour) != (shard, hour):
             yield run
             run = None
@@ -102,8 +103,9 @@ def runs(records: Iterable[dict[str, Any]], counts: Counter[str], failures: list
         yield run
 
 
-def _hour(arrived: float) -> str:
-    return datetime.fromtimestamp(arrived, UTC).strftime("arrived=%Y-%m-%d/%H")
+@lru_cache(maxsize=24)
+def _hour(hours: int) -> str:
+    return datetime.fromtimestamp(hours * HOUR, UTC).strftime("arrived=%Y-%m-%d/%H")
 
 
 @cache

@@ -60,6 +60,7 @@ class PageCount:
     window_seconds: int
     views: int
     users: int  # distinct
+    pages: int  # 1, but for the page `*`, which stands for all pages of the window
     version: int  # grows whenever the counts change
 
 

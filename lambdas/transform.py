@@ -28,6 +28,7 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lambdas import json_lines
@@ -35,6 +36,7 @@ from lambdas import json_lines
 # 6 MB, of which AWS's own samples use as much: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_ANSWER_BYTES = 6_000_000
 ENVELOPE_BYTES = 160  # the most of an answer to one record but for its id and data
+HOUR_MS = 3_600_000
 
 # prev, curr, type, n. No control characters, so that a line stays one line in CSV.
 _TRANSITION = re.compile(r"([^\x00-\x1f]+)\t([^\x00-\x1f]+)\t([^\x00-\x1f]+)\t([0-9]{1,18})")
@@ -103,7 +105,7 @@ def _transform(
             counts["without_room"] += 1
             answer = {"recordId": record_id, "result": "ProcessingFailed"}
         elif with_keys and answer["result"] == "Ok":
-            answer["metadata"] = {"partitionKeys": _arrival(record["approximateArrivalTimestamp"])}
+            answer["metadata"] = {"partitionKeys": _arrival(record["approximateArrivalTimestamp"] // HOUR_MS)}
         counts[answer["result"]] += 1
         answers.append(answer)
     print(json.dumps({"function": name, **counts}))
@@ -122,6 +124,7 @@ def _answer(record: dict[str, Any], convert: Callable[[bytes], Converted], count
     return {"recordId": record["recordId"], "result": "ProcessingFailed" if converted.malformed else "Dropped"}
 
 
-def _arrival(milliseconds: int) -> dict[str, str]:
-    arrived = datetime.fromtimestamp(milliseconds / 1000, UTC)
+@lru_cache(maxsize=24)
+def _arrival(hours: int) -> dict[str, str]:
+    arrived = datetime.fromtimestamp(hours * 3600, UTC)
     return {"arrived_date": f"{arrived:%Y-%m-%d}", "arrived_hour": f"{arrived:%H}"}

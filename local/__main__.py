@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -14,18 +15,39 @@ from local import job, query  # noqa: E402
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    made.add_argument("--lake", type=Path, default=Path(".local"), metavar="DIR", help="where the tables lie (.local)")
+    made = argparse.ArgumentParser(
+        prog="python -m local", description="Run the jobs, and query their tables, on this machine."
+    )
+    made.add_argument(
+        "--lake", type=lake_folder, default=".local", metavar="DIR", help="where the tables lie; .local unless said"
+    )
     commands = made.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a script of glue_jobs; run JOB --help shows what it takes")
     run.add_argument("job", choices=job.names(), metavar="JOB", help=", ".join(job.names()))
-    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="--name value ...")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="--name value ...", help="what the job takes")
     sql = commands.add_parser("sql", help="answer a query in Athena's SQL over the tables")
-    sql.add_argument("--format", choices=query.WRITERS, default="table")
-    sql.add_argument("query")
+    sql.add_argument(
+        "--format",
+        choices=query.WRITERS,
+        default="table",
+        help="table, unless said: columns for the eye; csv: with a header; json: one array of objects",
+    )
+    sql.add_argument("query", help='one statement, quoted: "select count(*) from events"')
     server = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
     server.add_argument("--port", type=port_number, default=5000, metavar="PORT", help="5000 unless said")
     return made
+
+
+def lake_folder(text: str) -> Path:
+    """Read where a lake is or shall be; refuse what SQLite, Hadoop or SQL would read otherwise in its path."""
+    folder = Path(text).absolute()
+    if odd := re.search(r"[^\w /.,@+=~()-]", str(folder)):
+        raise argparse.ArgumentTypeError(
+            f"{folder} holds {odd[0]}; use letters, digits, spaces and / . , @ + = ~ - _ ( )"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{folder} is not a folder")
+    return folder
 
 
 def port_number(text: str) -> int:
@@ -38,14 +60,13 @@ def port_number(text: str) -> int:
 def main() -> int:
     """Do what the command line says; return the exit status."""
     arguments = parser().parse_args()
-    lake = arguments.lake.absolute()
     if arguments.command == "run":
-        return job.run(lake, arguments.job, arguments.arguments)
+        return job.run(arguments.lake, arguments.job, arguments.arguments)
     if arguments.command == "aws":
         from local import aws  # noqa: PLC0415  # boto3 takes a third of a second, which the others need not spend
 
         return aws.stay(arguments.port)
-    return query.answer(lake, arguments.query, arguments.format)
+    return query.answer(arguments.lake, arguments.query, arguments.format)
 
 
 if __name__ == "__main__":

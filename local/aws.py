@@ -92,6 +92,7 @@ def stay(port: int) -> int:
             print("\n".join(f"export {name}={value}" for name, value in environment(endpoint).items()), flush=True)
             while os.getppid() == parent:
                 time.sleep(1)
+            print("aws: what started it has ended, and so does it", file=sys.stderr)
     except KeyboardInterrupt:
         pass
     except OSError as error:

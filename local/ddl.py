@@ -1,4 +1,4 @@
-"""``ddl/tables``, written for Athena, as what Spark and the tests need of it."""
+"""``ddl``, written for Athena, as what Spark and the tests need of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,12 @@ def spark_create(table: Table) -> str:
         f"create table if not exists {table.name} ({columns}) using iceberg"
         f" partitioned by ({', '.join(table.partitions)}) location '{table.location}'"
     )
+
+
+def views() -> dict[str, str]:
+    """Read all of ``ddl/views``: name -> query in Spark's SQL."""
+    parsed = [sqlglot.parse_one(path.read_text(), read="athena") for path in sorted(FOLDER.glob("views/*.sql"))]
+    return {create.this.name: create.expression.sql("spark") for create in parsed}
 
 
 def read(sql: str) -> Table:

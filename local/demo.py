@@ -1,11 +1,15 @@
 """``make demo``: simulated and real input -> jobs -> tables -> the answers of three analysts' queries."""
 
+import os
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
-from simulator import Options, produce
+from clickstream import records
+from local import aws
+from simulator import Options, arrivals, produce
 
 ROOT = Path(__file__).parent.parent
 LAKE = Path(".local/demo")
@@ -33,10 +37,25 @@ def main() -> None:
         str(LAKE / "clickstream"),
         *quarantine,
     )
+    stream(*quarantine)
     for name in QUERIES:
         say(f"ddl/queries/{name}.sql")
         command("sql", (ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
     say(f'Ask more: .venv/bin/python -m local --lake {LAKE} sql "select ..."')
+
+
+def stream(*quarantine: str) -> None:
+    """Put events into a local Kinesis and let the stream's job drain it."""
+    with aws.running() as endpoint:
+        os.environ.update(aws.environment(endpoint))
+        say("Putting 20,000 events into a local Kinesis, some of them twice or broken")
+        kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
+        kinesis.create_stream(StreamName="events", ShardCount=2)
+        sent = arrivals("events", Options(rows=20_000, seed=2, start=date(2024, 3, 4), malformed=0.002))
+        records.put(kinesis, "events", ({"Data": line, "PartitionKey": key} for _, key, line in sent))
+        where = ("--stream_name", "events", "--endpoint_url", endpoint, "--run", "available_now")
+        checkpoint = ("--checkpoint_path", str(LAKE / "checkpoints" / "events"))
+        run("events_stream", *where, "--events_table", "events", *checkpoint, *quarantine)
 
 
 def run(job: str, *arguments: str) -> None:

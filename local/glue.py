@@ -5,13 +5,16 @@ from typing import Any
 from awsglue.context import GlueContext
 from awsglue.dataframereader import DataFrameReader
 from awsglue.job import Job
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 from py4j.java_gateway import JavaClass
 from pyspark.sql import DataFrame, SparkSession, SQLContext
+
+from clickstream.errors import InputError
 
 
 def stand_in(spark: SparkSession) -> list[str] | None:
     """Replace what needs Glue's JVM classes; return a list that committed jobs are added to, None where Glue is."""
-    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # noqa: SLF001  # as awsglue does
+    if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # type: ignore[union-attr]  # noqa: SLF001  # as awsglue does
         return None
     committed: list[str] = []
 
@@ -46,10 +49,16 @@ def _kinesis(spark: SparkSession, options: dict[str, str]) -> DataFrame:
     asked = {name: options[name] for name in ("classification", "inferSchema", "addRecordTimestamp")}
     if asked != {"classification": "json", "inferSchema": "true", "addRecordTimestamp": "true"}:
         raise NotImplementedError(f"a stream read with {asked} needs Glue itself")
-    from local.kinesis import KinesisDataSource  # noqa: PLC0415  # Spark 3.5 has no data sources in Python
+    if spark.version.startswith("3."):
+        raise NotImplementedError("Spark 3.5 has no data sources in Python, and no Kinesis without Glue; use .venv")
+    from local.kinesis import KinesisDataSource, Options, Stream  # noqa: PLC0415
 
     spark.dataSource.register(KinesisDataSource)
     rest = {name: text for name, text in options.items() if name not in {*asked, "emitConsumerLagMetrics"}}
+    try:
+        Stream.connect(Options.parse(rest)).parents_per_shard()
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise InputError(f"stream {rest.get('streamName', rest.get('streamARN'))}: {error}") from error
     records = spark.readStream.format("kinesis").options(**rest).load()
     return records.selectExpr(
         "cast(data as string) as `$json$data_infer_schema$_temporary$`",

@@ -36,8 +36,13 @@ JARS = {  # the path in Maven Central and the SHA-256, by Spark's version
 
 def fetch() -> list[Path]:
     """Return the jars of the installed Spark, after fetching those that are not there yet."""
-    jars = JARS[pyspark.__version__.rpartition(".")[0]]
-    return [_fetched(path, sha256) for path, sha256 in jars]
+    version = pyspark.__version__.rpartition(".")[0]
+    if version not in JARS:
+        sys.exit(
+            f"setup: Spark {pyspark.__version__} is none of {', '.join(JARS)};"
+            " make the environment by local/setup.sh 6.0 or local/setup.sh 5.1"
+        )
+    return [_fetched(path, sha256) for path, sha256 in JARS[version]]
 
 
 def _fetched(path: str, sha256: str) -> Path:

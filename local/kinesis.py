@@ -31,10 +31,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import boto3
-import pyarrow as pa
-from botocore.config import Config
-from botocore.exceptions import ClientError
+import boto3  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
 from pyspark.sql.types import StructType
 
@@ -358,10 +358,10 @@ class KinesisStreamReader(DataSourceStreamReader):
             records = [record for record in page.records if int(record["SequenceNumber"]) <= last]
             if records:
                 yield self._arrow(partition.shard, records)
-            if len(records) < len(page.records) or (page.is_last and not records and last < math.inf):
-                break
             if records and int(records[-1]["SequenceNumber"]) == last:
                 return
+            if len(records) < len(page.records) or (page.is_last and not records and last < math.inf):
+                break
         if last < math.inf:
             self._stream.lost(f"{partition.shard} does not hold the record of {partition.end} any more")
 

@@ -10,12 +10,24 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from clickstream import parquet, quarantine
+from clickstream.errors import TableError
 from local import ddl, jars
+
+CATALOG = "catalog.db"
+
+
+def exists(lake: Path) -> bool:
+    """Whether there is a lake: its catalog is made with it."""
+    return (lake / CATALOG).exists()
 
 
 def session(lake: Path) -> SparkSession:
-    """Start Spark on the lake, with every table of ``ddl/tables`` there."""
+    """Start Spark on the lake, with every table and view of ``ddl``; raise ``TableError`` for a copy of a lake."""
     lake.mkdir(parents=True, exist_ok=True)
+    made_at = _noted(lake).setdefault("lake", str(lake))
+    if made_at != str(lake):
+        raise TableError(f"the lake {lake} was made as {made_at}, where its tables look for their files; move it back")
+    _note(lake, {"lake": str(lake)})
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
     log_settings = Path(__file__).with_name("log4j2.properties")
@@ -30,7 +42,7 @@ def session(lake: Path) -> SparkSession:
         "spark.sql.catalog.lake.default-namespace": "clickstream",
         "spark.sql.catalog.lake.jdbc.schema-version": "V1",
         "spark.sql.catalog.lake.type": "jdbc",
-        "spark.sql.catalog.lake.uri": f"jdbc:sqlite:{lake}/catalog.db?busy_timeout=30000",
+        "spark.sql.catalog.lake.uri": f"jdbc:sqlite:{lake}/{CATALOG}?busy_timeout=30000",
         "spark.sql.catalog.lake.warehouse": str(lake),
         "spark.sql.defaultCatalog": "lake",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
@@ -38,6 +50,7 @@ def session(lake: Path) -> SparkSession:
         "spark.sql.shuffle.partitions": "16",
         "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
     }
     builder = SparkSession.builder.master("local[*]").appName("clickstream")
     for name, value in settings.items():
@@ -48,15 +61,17 @@ def session(lake: Path) -> SparkSession:
 
 
 def create_tables(spark: SparkSession, lake: Path) -> None:
-    """Apply ``ddl/tables``: Iceberg tables in the catalog, the others as views of their files."""
+    """Apply ``ddl``: Iceberg tables in the catalog, the others as views of their files, and the views."""
     spark.sql("create namespace if not exists clickstream")
-    paths = _read_paths(lake)
+    paths = _noted(lake)
     for table in ddl.tables(str(lake)):
         if table.is_iceberg:
             spark.sql(ddl.spark_create(table))
         else:
             location = paths.get(table.name, table.location)
             parquet.read(spark, location, table.schema).createOrReplaceTempView(table.name)
+    for name, query in ddl.views().items():
+        spark.sql(f"create or replace temporary view {name} as {query}")
 
 
 def remember_paths(lake: Path, arguments: list[str]) -> None:
@@ -69,13 +84,19 @@ def remember_paths(lake: Path, arguments: list[str]) -> None:
     paths = {name: _absolute(given[f"{name}_path"]) for name in plain if given[f"{name}_path"]}
     if "quarantine" in paths:
         paths["quarantine_replayed"] = quarantine.replayed_path(paths["quarantine"])
-    (lake / "paths.json").write_text(json.dumps(_read_paths(lake) | paths, indent=2))
+    _note(lake, paths)
 
 
 def _absolute(path: str) -> str:
     return path if ":/" in path else str(Path(path).absolute())
 
 
-def _read_paths(lake: Path) -> dict[str, str]:
+def _noted(lake: Path) -> dict[str, str]:
     noted = lake / "paths.json"
     return dict(json.loads(noted.read_text())) if noted.exists() else {}
+
+
+def _note(lake: Path, paths: dict[str, str]) -> None:
+    whole = lake / f"paths.{os.getpid()}.json"
+    whole.write_text(json.dumps(_noted(lake) | paths, indent=2))
+    whole.rename(lake / "paths.json")

@@ -28,7 +28,7 @@ def _running_ddl(start: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(start)
     def answer(athena: AthenaBackend, **asked: Any) -> str:
         statement = sqlglot.parse_one(asked["query"], read="athena")
-        if isinstance(statement, exp.Create | exp.Drop | exp.Alter) and statement.args["kind"] == "TABLE":
+        if isinstance(statement, exp.Create | exp.Drop | exp.Alter) and statement.args["kind"] in {"TABLE", "VIEW"}:
             catalog = glue_backends[athena.account_id][athena.region_name]
             run(catalog, asked["context"]["Database"], asked["query"], statement)
         return start(athena, **asked)
@@ -38,6 +38,9 @@ def _running_ddl(start: Callable[..., str]) -> Callable[..., str]:
 
 def run(catalog: GlueBackend, database: str, query: str, statement: exp.Expression) -> None:
     """Do to the catalog what Athena would."""
+    if isinstance(statement, exp.Create) and statement.args["kind"] == "VIEW":
+        replace_view(catalog, database, statement.find(exp.Table).name, query)
+        return
     if isinstance(statement, exp.Create):
         table = ddl.read(query)
         catalog.create_table(database, table.name, table_input(table))
@@ -53,6 +56,16 @@ def run(catalog: GlueBackend, database: str, query: str, statement: exp.Expressi
     columns = [*given["StorageDescriptor"]["Columns"], *[_column(ddl.column(column)) for column in added]]
     storage = {**given["StorageDescriptor"], "Columns": columns}
     catalog.update_table(database, name, {**given, "StorageDescriptor": storage})
+
+
+def replace_view(catalog: GlueBackend, database: str, name: str, query: str) -> None:
+    """Note a view with its text; Athena keeps its query in its own words, in base64."""
+    view = {"Name": name, "TableType": "VIRTUAL_VIEW", "Parameters": {"presto_view": "true"}, "ViewOriginalText": query}
+    view["StorageDescriptor"] = {"Columns": []}
+    if name in catalog.databases[database].tables:
+        catalog.update_table(database, name, view)
+    else:
+        catalog.create_table(database, name, view)
 
 
 def table_input(table: ddl.Table) -> dict[str, Any]:

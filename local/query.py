@@ -1,9 +1,9 @@
 """Answer queries in Athena's SQL with Spark: nothing but the answer goes to standard output."""
 
 import csv
-import json
 import logging
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,26 +11,57 @@ import sqlglot
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from sqlglot import exp
 
+from clickstream.errors import ClickstreamError
 from local import lake as lakes
+
+
+class QueryError(Exception):
+    """The query cannot be answered as it was asked."""
 
 
 def answer(lake: Path, query: str, format_name: str) -> int:
     """Print the answer; return 0 only if there is one."""
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
-        translated = sqlglot.transpile(query, read="athena", write="spark")[0]
-        WRITERS[format_name](lakes.session(lake).sql(translated))
-    except (sqlglot.errors.SqlglotError, PySparkException) as error:
+        WRITERS[format_name](ask(lake, query))
+    except (QueryError, ClickstreamError, sqlglot.errors.SqlglotError, PySparkException) as error:
         print(f"sql: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
     return 0
 
 
+def ask(lake: Path, query: str) -> DataFrame:
+    """Put the query to the tables of a lake that is there."""
+    translated = translate(query)
+    if not lakes.exists(lake):
+        raise QueryError(f"no lake at {lake}; run a job first or give --lake DIR")
+    return with_binary_as_hex(lakes.session(lake).sql(translated))
+
+
+def translate(query: str) -> str:
+    """Write one statement of Athena's in Spark's SQL."""
+    statements = [tree for tree in sqlglot.parse(query, read="athena") if tree and not isinstance(tree, exp.Semicolon)]
+    if len(statements) != 1:
+        raise QueryError(f"one statement is answered at a time, not {len(statements)}")
+    return statements[0].sql("spark")
+
+
+def with_binary_as_hex(rows: DataFrame) -> DataFrame:
+    """Write binary columns as Athena does: 61 62 63."""
+    numbered = _numbered(rows)
+    shown = [
+        F.regexp_replace(F.lower(F.hex(name)), "(..)(?=.)", "$1 ") if kind == "binary" else F.col(name)
+        for name, kind in numbered.dtypes
+    ]
+    return numbered.select(shown).toDF(*rows.columns)
+
+
 def as_table(rows: DataFrame) -> list[list[str]]:
     """Collect the rows as text, the names first; null is empty."""
-    texts = rows.toDF(*[f"_{index}" for index in range(len(rows.columns))])
-    texts = texts.select([F.col(name).cast("string") for name in texts.columns])
+    numbered = _numbered(rows)
+    texts = numbered.select([F.col(name).cast("string") for name in numbered.columns])
     return [rows.columns, *[["" if value is None else value for value in row] for row in texts.collect()]]
 
 
@@ -48,9 +79,21 @@ def write_csv(rows: DataFrame) -> None:
 
 
 def write_json(rows: DataFrame) -> None:
-    """Print one array of objects."""
-    objects = rows.select(F.to_json(F.struct("*"), {"ignoreNullFields": "false"})).collect()
-    print(json.dumps([json.loads(row[0]) for row in objects], indent=2))
+    """Print one array of objects; in Spark's own text of them no number loses a digit."""
+    if repeated := [name for name, times in Counter(rows.columns).items() if times > 1]:
+        raise QueryError(f"two columns are named {repeated[0]}; name them apart, or take another --format than json")
+    objects = rows.select(F.to_json(F.struct("*"), JSON_OPTIONS)).collect()
+    print("[" + ",\n ".join(row[0] for row in objects) + "]")
 
 
+def _numbered(rows: DataFrame) -> DataFrame:
+    """Name the columns by their places: their own names may be equal."""
+    return rows.toDF(*[f"_{place}" for place in range(len(rows.columns))])
+
+
+JSON_OPTIONS = {
+    "ignoreNullFields": "false",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",  # the default cuts microseconds off
+    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+}
 WRITERS: dict[str, Callable[[DataFrame], None]] = {"table": write_table, "csv": write_csv, "json": write_json}

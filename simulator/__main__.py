@@ -7,6 +7,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+from clickstream.errors import PutError
 from simulator.clock import SECOND
 from simulator.live import Live
 from simulator.options import Options
@@ -109,17 +110,17 @@ def archive(shape: str, out: Path, options: Options) -> Truth:
 
 def feed(shape: str, stream: str, options: Options, live: Live) -> Truth:
     """Put the rows; end the program in one sentence where AWS does not take them."""
-    import boto3  # noqa: PLC0415  # type: ignore[import-untyped]  # an archive does without
+    import boto3  # noqa: PLC0415  # an archive does without
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    from simulator.stream import StreamError, send  # noqa: PLC0415
+    from simulator.stream import send  # noqa: PLC0415
 
     truth, lines = Truth(), 0
     try:
         for put in send(boto3.client("kinesis"), stream, live_arrivals(shape, options, live, truth), live.end):
             lines += put
             print(f"\r{stream}: {lines:,} lines", end="", file=sys.stderr, flush=True)
-    except (StreamError, BotoCoreError, ClientError) as error:
+    except (PutError, BotoCoreError, ClientError) as error:
         sys.exit(f"simulator: {error}")
     finally:
         if lines:

@@ -38,5 +38,6 @@ def trial(spark: SparkSession, tmp_path: Path) -> Trial:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
+    """Run a local AWS for each module that asks for one."""
     with aws.running() as endpoint:
         yield endpoint

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 import clickstream_batch
 import events_batch
 import replay
+import sessions_batch
 from clickstream import parquet, schemas
 from local import ddl
 
@@ -33,10 +35,25 @@ class Trial:
         self.clickstream_path = str(folder / "clickstream")
         self.quarantine_path = str(folder / "quarantine")
         self.events_path = folder / "events"
-        self.events_table = f"clickstream.events_{uuid4().hex}"
-        (events,) = [table for table in ddl.tables(str(folder)) if table.name == "events"]
-        own = dataclasses.replace(events, name=self.events_table, location=str(self.events_path))
-        spark.sql(ddl.spark_create(own))
+        self.events_table = self.table("events")
+        self._has_sent = False  # since events_batch ran last
+
+    def table(self, name: str) -> str:
+        """Make an Iceberg table of ``ddl/tables`` that nobody else has; return its name."""
+        (table,) = [table for table in ddl.tables(str(self.folder)) if table.name == name]
+        own = dataclasses.replace(table, name=f"clickstream.{name}_{uuid4().hex}", location=str(self.folder / name))
+        self.spark.sql(ddl.spark_create(own))
+        return own.name
+
+    @cached_property
+    def session_events_table(self) -> str:
+        """Make the table where it is first asked for."""
+        return self.table("session_events")
+
+    @cached_property
+    def sessions_table(self) -> str:
+        """Make the table where it is first asked for."""
+        return self.table("sessions")
 
     def send(self, lines: Iterable[str | bytes], file: str = "input.jsonl") -> Path:
         """Write a raw file, each line ended."""
@@ -45,6 +62,7 @@ class Trial:
 
     def send_bytes(self, content: bytes, file: str = "input.jsonl") -> Path:
         """Write a raw file as it is; outside an arrival folder it arrived when it was modified."""
+        self._has_sent = True
         path = self.raw / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -53,12 +71,22 @@ class Trial:
 
     def events_batch(self, **arguments: Any) -> Row:
         """Run the job and return its counts."""
+        self._has_sent = False
         return self._run(events_batch, {"raw_path": str(self.raw), "events_table": self.events_table} | arguments)
 
     def clickstream_batch(self, **arguments: Any) -> Row:
         """Run the job and return its counts."""
         paths = {"raw_path": str(self.raw), "clickstream_path": self.clickstream_path}
         return self._run(clickstream_batch, paths | arguments)
+
+    def sessions_batch(self, **arguments: Any) -> Row:
+        """Run the job and return its counts; for events, let events_batch find what was sent since it ran last."""
+        tables = {"sessions_table": self.sessions_table, "session_events_table": self.session_events_table}
+        if "raw_path" not in arguments:
+            tables["events_table"] = self.events_table
+            if self._has_sent:
+                self.events_batch()
+        return self._run(sessions_batch, tables | arguments)
 
     def replay(self, source: str, **arguments: Any) -> Row:
         """Run the job for the tables of this lake and return its counts."""
@@ -80,7 +108,16 @@ class Trial:
 
     def events(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
+        self.spark.sql(f"refresh table {self.events_table}")  # a stream has sessions of its own, which write
         return plain(self.spark.table(self.events_table))
+
+    def session_events(self) -> list[Row]:
+        """Read the table as text and numbers, in a total order."""
+        return plain(self.spark.table(self.session_events_table))
+
+    def sessions(self) -> list[Row]:
+        """Read the table as text and numbers, in a total order."""
+        return plain(self.spark.table(self.sessions_table))
 
     def clickstream(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""

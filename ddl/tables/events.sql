@@ -1,5 +1,5 @@
 -- One row: a product event, once, as it first arrived.
--- Written by glue_jobs/events_batch.py; Parquet under Iceberg.
+-- Written by glue_jobs/events_batch.py, events_stream.py and replay.py; Parquet under Iceberg.
 -- Parameters: ${lake} where the lake lies, e.g. s3://my-lake
 -- Usage:
 --   select event_type, count(*) as events
@@ -15,7 +15,7 @@ CREATE TABLE events (
     created_ts timestamp COMMENT 'created_at as a timestamp in UTC',
     user_id string COMMENT 'Who did it; null where the event has none',
     payload string COMMENT 'The JSON text of the event exactly as sent',
-    arrived_at timestamp COMMENT 'When it reached the raw archive, to the hour, in UTC',
+    arrived_at timestamp COMMENT 'When it reached the stream or the raw archive, to the hour, in UTC',
     event_type string COMMENT 'First part of the name, trimmed, in lower case; a partition',
     created_date date COMMENT 'Day of created_at in UTC; a partition'
 )

@@ -19,5 +19,5 @@ TBLPROPERTIES (
     'parquet.compression' = 'ZSTD',
     'projection.enabled' = 'true',
     'projection.source.type' = 'enum',
-    'projection.source.values' = 'events,clickstream'
+    'projection.source.values' = 'events,clickstream,page_views'
 )

@@ -110,6 +110,14 @@ data "aws_iam_policy_document" "job" {
       resources = [for stream in statement.value : "${local.streams_arn}/${stream}"]
     }
   }
+  dynamic "statement" {
+    for_each = try([each.value.access.put], [])
+    content {
+      sid       = "PutRecords"
+      actions   = ["kinesis:PutRecords"]
+      resources = [for stream in statement.value : "${local.streams_arn}/${stream}"]
+    }
+  }
   statement {
     sid       = "Log"
     actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]

@@ -27,18 +27,18 @@ class Share(float):
         return share
 
 
-class Whole(int):
+class PositiveInt(int):
     """A whole number above 0."""
 
     def __new__(cls, number: str | int) -> Self:
         """Raise ``ValueError`` for any other number."""
-        whole = super().__new__(cls, number)
-        if whole < 1:
+        positive = super().__new__(cls, number)
+        if positive < 1:
             raise ValueError(number)
-        return whole
+        return positive
 
 
-class Position(str):
+class StartingPosition(str):
     """Where to start in a stream."""
 
     __slots__ = ()
@@ -57,7 +57,8 @@ class Folder(str):
 
     def __new__(cls, path: str) -> Self:
         """Raise ``ValueError`` for a path that could not be read again."""
-        if not re.fullmatch(r"([a-z0-9]+:)?[^*?\[\]{}:\\\n]*[^*?\[\]{}:\\\s]", path):
+        is_bucket = re.fullmatch(r"[a-z0-9]+://[^/]*/*", path)
+        if is_bucket or not re.fullmatch(r"([a-z0-9]+:)?[^*?\[\]{}:\\\n]*[^*?\[\]{}:\\\s]", path):
             raise ValueError(path)
         return super().__new__(cls, path)
 
@@ -75,11 +76,11 @@ class Table(str):
 
 
 KINDS = {
-    Folder: "a folder's path without * ? [ ] { } : \\",
-    Position: "latest, trim_horizon, earliest or a time like 2024-03-17T10:15:30Z",
+    Folder: "a folder's path, in a bucket not the bucket itself, without * ? [ ] { } : \\",
+    StartingPosition: "latest, trim_horizon, earliest or a time like 2024-03-17T10:15:30Z",
     Share: "a share from 0 to 1",
     Table: "a table, database.table or catalog.database.table of letters, digits and _",
-    Whole: "a whole number above 0",
+    PositiveInt: "a whole number above 0",
     date: "a date like 2024-03-17",
 }
 
@@ -136,7 +137,8 @@ def _parts(path: str) -> list[str]:
     """Split a path at its slashes, from its scheme on; ``{a,b}`` may stand for anything."""
     scheme, colon, rest = path.rpartition(":")
     absolute = rest if colon and scheme != "file" else os.path.abspath(rest)  # noqa: PTH100  # as it is, links and all
-    return [scheme.removeprefix("file"), *re.sub(r"\{[^}]*\}", "*", absolute.strip("/")).split("/")]
+    simple = re.sub("/+", "/", re.sub(r"\{[^}]*\}", "*", absolute)).strip("/")
+    return [re.sub("^s3.$", "s3", scheme.removeprefix("file")), *simple.split("/")]
 
 
 def _stray(words: Sequence[str]) -> str | None:

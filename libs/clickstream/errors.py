@@ -6,12 +6,14 @@ ClickstreamError
 ├── TableError             a table is missing or has another schema
 ├── CountsError            read is not the sum of its outcomes
 ├── QuarantineShareError   too much of the input was refused
-└── ConcurrentCommitError  another writer committed first
+├── ConcurrentCommitError  another writer committed first
+├── PutError               a stream is not there, or does not take the records
+└── StreamError            a streaming query ended; what it had committed stays
 """
 
 
 class ClickstreamError(Exception):
-    """The root: a run that failed and committed nothing."""
+    """The root of what a caller can do something about."""
 
 
 class ArgumentError(ClickstreamError):
@@ -32,6 +34,14 @@ class CountsError(ClickstreamError):
 
 class QuarantineShareError(ClickstreamError):
     """Too much of the input was refused."""
+
+
+class StreamError(ClickstreamError):
+    """A streaming query ended; what it had committed stays, and the next run goes on from there."""
+
+
+class PutError(ClickstreamError):
+    """A stream is not there, or does not take the records."""
 
 
 class ConcurrentCommitError(ClickstreamError):

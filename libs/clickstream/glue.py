@@ -9,7 +9,7 @@ from awsglue.utils import GlueArgumentError, getResolvedOptions
 from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
-from clickstream import errors
+from clickstream import errors, layout
 
 # The last two keep a plan that turns out empty as it was: cut short, it would never report what it has counted.
 SESSION_SETTINGS = {
@@ -18,7 +18,7 @@ SESSION_SETTINGS = {
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # as Spark 4: refused rows may hold ancient times
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "512m",  # of shuffled rows; as zstd Parquet 128-512 MB
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(layout.FILE_BYTES),  # of shuffled rows
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PropagateEmptyRelation",
     "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
 }

@@ -25,8 +25,8 @@ def land_events(  # noqa: PLR0913  # as many as the jobs have arguments
 ) -> Counts:
     """Bring the rows of ``events.inspect`` into the tables.
 
-    They are compared with the stored rows of their dates; with a ``horizon``, only with those that arrived since then
-    before the first of them. ``commit`` is put into the table's snapshot.
+    They are compared with the stored rows of their dates; with a ``horizon``, only with those that arrived no longer
+    than that before the first of them. ``commit`` is noted in the table's snapshot.
     """
     spark, tally = inspected.sparkSession, counts.Tally(events.rules())
     with (
@@ -40,8 +40,8 @@ def land_events(  # noqa: PLR0913  # as many as the jobs have arguments
             is_touched = F.col("created_date").isin(events.dates(taken))
         stored = branch.published().where(is_touched if mode == "merge" else F.lit(False))
         if horizon is not None:
-            first = taken.agg(F.min("arrived_at")).collect()[0][0]
-            stored = stored.where(F.col("arrived_at") >= F.lit(first) - F.lit(horizon))
+            since = F.lit(tally.first_arrival()).cast("timestamp") - F.lit(horizon)
+            stored = stored.where(F.col("arrived_at") >= F.date_trunc("hour", since))
 
         outcome = taken.transform(events.with_outcome, stored)
         written = outcome.transform(tally.judged).where("written = 1").transform(events.to_table)
@@ -54,8 +54,12 @@ def land_events(  # noqa: PLR0913  # as many as the jobs have arguments
         run = tally.counts()
         run.check(max_quarantined_share)
         if run.replaced:
-            branch.delete(outcome.where("replaced = 1"), events.IDENTITY)
-        with quarantine.staged(quarantine.to_table(spooled, events.SOURCE), quarantine_path, events.SOURCE) as refused:
+            replaced = outcome.where("replaced = 1").select(*events.IDENTITY)
+            with parquet.spooled(replaced, quarantine_path) as gone:
+                branch.delete(gone)
+        refused_rows = quarantine.to_table(spooled, events.SOURCE)
+        since_first = tally.first_arrival() if horizon is not None else None
+        with quarantine.staged(refused_rows, quarantine_path, events.SOURCE, since_first) as refused:
             # Publishing stops one of two runs at once, also where they only have refused rows to add.
             if run.written or run.replaced or mode == "rebuild" or refused.has_files():
                 branch.publish()
@@ -80,9 +84,3 @@ def land_visits(inspected: DataFrame, path: str, quarantine_path: str, max_quara
                 staged.publish()
                 staged_refused.publish()
     return run
-
-
-def land_refused(inspected: DataFrame, quarantine_path: str, source: str) -> None:
-    """Complete the quarantine of rows whose others are in the table."""
-    with quarantine.staged(quarantine.to_table(inspected, source), quarantine_path, source) as refused:
-        refused.publish()

@@ -2,22 +2,37 @@
 
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+
+from clickstream.counts import Counts
+from clickstream.kinesis import Batch
 
 NAMESPACE = "Clickstream"
 
 
-def emit(job: str, metrics: Mapping[str, tuple[float, str]], **noted: Any) -> None:
-    """Print metrics (name -> value and CloudWatch's unit) of a job, and what else is worth finding beside them."""
+def emit_batch(job: str, batch: Batch, landed: Counts, first_arrival: datetime | None) -> None:
+    """Print what became of a batch; Lag runs from the arrival of its first record until it can be read."""
+    ended = time.time()
+    took = ended - batch.began
+    metrics = {
+        "Read": (landed.read, "Count"),
+        "Written": (landed.written, "Count"),
+        "Duplicate": (landed.duplicate, "Count"),
+        "Conflict": (landed.conflict, "Count"),
+        "Quarantined": (landed.quarantined, "Count"),
+        "BatchTime": (round(took, 3), "Seconds"),
+        "BatchTimeOfWindow": (round(100 * took / batch.window_seconds, 1), "Percent"),
+        "Lag": (round(ended - first_arrival.timestamp(), 3) if first_arrival else 0, "Seconds"),
+    }
     defined = [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()]
     line = {
         "_aws": {
-            "Timestamp": int(time.time() * 1000),
+            "Timestamp": int(ended * 1000),
             "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["Job"]], "Metrics": defined}],
         },
         "Job": job,
         **{name: value for name, (value, _) in metrics.items()},
-        **noted,
+        **batch.commit,
+        "quarantined_by_reason": landed.quarantined_by_reason,
     }
-    print(json.dumps(line, default=str), flush=True)
+    print(json.dumps(line), flush=True)

@@ -25,15 +25,16 @@ class Staged:
 
     def has_files(self) -> bool:
         """Whether there is anything to publish."""
-        return any(True for _ in self._files())
+        return next(self._files(), None) is not None
 
     def publish(self) -> None:
         """Move the files into the table; a run that is killed in between is completed by running it again."""
         fs, root = files.file_system(self.spark, self.path)
         _, table = files.file_system(self.spark, self.table_path)
-        above = fs.makeQualified(root).toString()
+        above, target = (fs.makeQualified(path).toString().rstrip("/") for path in (root, table))
         for file in list(self._files()):
-            files.move(fs, file, table.suffix(file.toString().removeprefix(above)))
+            _, moved = files.file_system(self.spark, target + file.toString().removeprefix(above))
+            files.move(fs, file, moved)
 
     def _files(self) -> Iterator[Any]:
         fs, root = files.file_system(self.spark, self.path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -44,9 +45,16 @@ def to_table(inspected: DataFrame, source: str) -> DataFrame:
     )
 
 
-def staged(refused: DataFrame, path: str, source: str) -> AbstractContextManager[parquet.Staged]:
-    """Stage the rows of ``to_table`` that the quarantine does not hold yet."""
+def staged(
+    refused: DataFrame, path: str, source: str, first_arrival: datetime | None = None
+) -> AbstractContextManager[parquet.Staged]:
+    """Stage the rows of ``to_table`` that the quarantine does not hold yet.
+
+    Where arrivals never change, that of the first row saves reading what is older; a file's may, with the file.
+    """
     stored = parquet.read(refused.sparkSession, path, schemas.QUARANTINE).where(F.col("source") == source)
+    if first_arrival:
+        stored = stored.where(F.col("arrived_date") >= F.lit(first_arrival.date()))
     new = refused.join(stored.select("quarantine_id"), "quarantine_id", "left_anti")
     return parquet.staged(new.select(*schemas.QUARANTINE.names), path, schemas.QUARANTINE_PARTITIONS)
 
@@ -67,8 +75,10 @@ def as_sent(rows: DataFrame) -> DataFrame:
 
 
 def mark_replayed(rows: DataFrame, path: str, source: str) -> None:
-    """Note that the rows (quarantine_id) have been accepted after all."""
-    marks = rows.select("quarantine_id", F.current_timestamp().alias("replayed_at"), F.lit(source).alias("source"))
+    """Note that the rows (quarantine_id) have been accepted after all, those that another run has noted excepted."""
+    noted = parquet.read(rows.sparkSession, replayed_path(path), schemas.REPLAYED).where(F.col("source") == source)
+    new = rows.join(noted, "quarantine_id", "left_anti")
+    marks = new.select("quarantine_id", F.current_timestamp().alias("replayed_at"), F.lit(source).alias("source"))
     parquet.append(marks, replayed_path(path), schemas.REPLAYED_PARTITIONS)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from clickstream.arguments import Folder, Position, Share, Table, Whole, check_apart, parse_arguments
+from clickstream.arguments import Folder, PositiveInt, Share, StartingPosition, Table, check_apart, parse_arguments
 from clickstream.errors import ArgumentError
 
 
@@ -19,8 +19,8 @@ class Arguments:
     share: Share = Share(1)
     out_path: Folder | None = None
     table: Table | None = None
-    start: Position = Position("latest")
-    every: Whole = Whole(900)
+    start: StartingPosition = StartingPosition("latest")
+    every: PositiveInt = PositiveInt(900)
 
 
 def parse(*words: str) -> Arguments:
@@ -71,8 +71,9 @@ def test_glues_own_parameters_are_let_through():
         (("--raw_path", " "), "--raw_path is empty"),
         (("--raw_path", "day=16", "day=17", "--mode", "merge"), "'day=17' follows no --name; quote a value"),
         (("--raw_path", "r", "--mode=merge", "x"), "'x' follows no --name"),
-        (("--raw_path", "r", "--out_path", "s3://lake/day=*"), "--out_path must be a folder's path without * ? [ ]"),
-        (("--raw_path", "r", "--out_path", "lake/10:00"), "--out_path must be a folder's path without * ? [ ] { } :"),
+        (("--raw_path", "r", "--out_path", "s3://lake/day=*"), "--out_path must be a folder's path, in a bucket not"),
+        (("--raw_path", "r", "--out_path", "lake/10:00"), "--out_path must be a folder's path, in a bucket not"),
+        (("--raw_path", "r", "--out_path", "s3://lake/"), "--out_path must be a folder's path, in a bucket not the"),
         (("--raw_path", "r", "--out_path", " "), "--out_path must be a folder's path"),
         (("--raw_path", "r", "--table", "events; x"), "--table must be a table, database.table or"),
         (("--raw_path", "r", "--table", "a.b.c.d"), "--table must be a table, database.table or"),
@@ -100,6 +101,7 @@ def test_what_is_wrong_is_named(words, sentence):
         ("file:/lake/raw", "/lake"),
         ("s3://lake/raw", "s3://lake"),
         (str(Path("lake/raw").absolute()), "lake"),
+        ("s3a://lake/raw//day", "s3://lake/raw"),
         ("lake/../lake/raw", "lake"),
         ("lake/raw/arrived=2024-03-17", "lake/r*"),
         ("lake/raw/quarantine/a", "lake/{raw,other}/*"),

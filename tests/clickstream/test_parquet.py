@@ -18,8 +18,9 @@ def test_a_table_that_nobody_has_written_is_empty(spark, tmp_path):
     assert stored(spark, str(tmp_path / "nowhere")) == []
 
 
-def test_rows_are_seen_once_published(spark, tmp_path):
-    path = str(tmp_path / "table")
+@pytest.mark.parametrize("name", ["table", "table/", "table/.", "other/../table", "a table/100%"])
+def test_rows_are_seen_once_published(spark, tmp_path, name):
+    path = f"{tmp_path}/{name}"
     for number in (1, 2):
         rows = spark.createDataFrame([(number, 17)], SCHEMA)
         with parquet.staged(rows, path, ["day"], ["n"]) as staged:

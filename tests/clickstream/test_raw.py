@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from clickstream import errors, raw, schemas
+from clickstream.quarantine import with_reasons
 
 ARRIVED = datetime(2024, 3, 20, 12)  # of a file outside arrived=…, as Trial sends it
 
@@ -92,3 +93,17 @@ def test_a_line_is_one_object_and_no_more(spark):
     lines = spark.createDataFrame([(line, "file", ARRIVED) for line, *_ in cases], schemas.RAW_LINE)
     rows = raw.with_fields(lines, ["a"]).selectExpr("raw", "is_object", "if(is_object, a, null) as a").collect()
     assert [tuple(row) for row in rows] == cases
+
+
+@pytest.mark.parametrize("decoded", [False, True])
+def test_what_is_not_a_line_is_known_by_its_first_bytes(spark, decoded):
+    sent = {
+        "gzip_compressed": gzip.compress(b"{}"),
+        "kpl_aggregated": bytes.fromhex("f3899ac2 0a 01 61"),
+        None: b'{"a":1}',
+    }
+    for reason, data in sent.items():
+        given = data.decode(errors="replace").encode() if decoded else data  # as some versions of Glue hand it on
+        line = spark.createDataFrame([(bytearray(given),)], "data binary").selectExpr("cast(data as string) as raw")
+        reasons = line.transform(raw.with_fields, ["a"]).transform(with_reasons, raw.rules()).collect()[0].reasons
+        assert (reason in reasons) if reason else reasons is None

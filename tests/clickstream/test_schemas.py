@@ -2,16 +2,25 @@
 
 import pytest
 
-from clickstream import events, schemas, visits
+from clickstream import activity, events, page_views, schemas, visits
 from local import ddl
 
 TABLES = {table.name: table for table in ddl.tables("s3://lake")}
 CONTRACTS = {
     "events": (schemas.EVENTS, schemas.EVENTS_PARTITIONS),
+    "session_events": (schemas.SESSION_EVENTS, schemas.SESSION_EVENTS_PARTITIONS),
+    "sessions": (schemas.SESSIONS, schemas.SESSIONS_PARTITIONS),
     "clickstream": (schemas.CLICKSTREAM, schemas.CLICKSTREAM_PARTITIONS),
+    "page_counts": (schemas.PAGE_COUNTS, schemas.PAGE_COUNTS_PARTITIONS),
     "quarantine": (schemas.QUARANTINE, schemas.QUARANTINE_PARTITIONS),
     "quarantine_replayed": (schemas.REPLAYED, schemas.REPLAYED_PARTITIONS),
 }
+
+SOURCES = {
+    "quarantine": [events.SOURCE, visits.SOURCE, page_views.SOURCE, activity.SOURCE],
+    "quarantine_replayed": [events.SOURCE, visits.SOURCE, page_views.SOURCE],
+}
+ICEBERG = {"events", "session_events", "sessions", "page_counts"}
 
 
 def test_every_table_has_a_contract():
@@ -50,7 +59,7 @@ def test_the_header_says_what_it_is_and_how_to_use_it(name):
 def test_it_lies_in_the_lake_as_zstd(name):
     table = TABLES[name]
     assert table.location == f"s3://lake/{name}/"
-    assert table.is_iceberg == (name == "events")
+    assert table.is_iceberg == (name in ICEBERG)
     codec = {"write_compression": "zstd"} if table.is_iceberg else {"parquet.compression": "ZSTD"}
     assert table.properties.items() >= codec.items()
 
@@ -63,4 +72,4 @@ def test_partitions_of_plain_tables_are_projected(name):
     for partition in table.partitions:
         assert table.properties[f"projection.{partition}.type"] == {"date": "date", "string": "enum"}[kinds[partition]]
     if "source" in table.partitions:
-        assert table.properties["projection.source.values"].split(",") == [events.SOURCE, visits.SOURCE]
+        assert table.properties["projection.source.values"].split(",") == SOURCES[name]

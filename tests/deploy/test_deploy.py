@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from deploy import __main__ as command_line
 from deploy import account as accounts
-from deploy import jobs, package
+from deploy import jobs, package, tables
 from deploy.account import Account
 from deploy.settings import Settings
 from local import aws
@@ -114,7 +114,8 @@ def test_a_failure_in_the_middle_is_completed_by_the_next_apply(account, monkeyp
     assert "Error: AWS: An error occurred (OperationTimeoutException)" in failed
     monkeypatch.undo()
     assert changed(deploy("apply")) == {
-        "job replay", "state machine clickstream", "schedule clickstream", "schedule events_stream"
+        "job replay", "job sessions_batch", "state machine clickstream",
+        *[f"schedule {name}" for name in ("clickstream", "events_stream", "page_views_stream", "sessions_batch")],
     }  # fmt: skip
 
 
@@ -211,6 +212,16 @@ def test_a_plain_table_is_declared_anew_and_an_iceberg_table_gets_new_columns(ac
         glue.update_table(DatabaseName="clickstream", TableInput={**given, "StorageDescriptor": storage})
     assert "~ table clickstream\n    Columns.user_id: string 'Who visited'\n" in deploy("plan")
     assert changed(deploy("apply")) == {"table clickstream", "table events"}
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_a_view_is_replaced_when_its_text_changes(account):
+    deploy("apply")
+    views = [table for table in tables.wanted(account) if isinstance(table, tables.AthenaView)]
+    (funnel,) = [view for view in views if view.name == "funnel"]
+    replace(funnel, sql=f"-- another text\n{funnel.sql}").create()
+    assert "~ view funnel\n    sha256: " in deploy("plan")
+    assert changed(deploy("apply")) == {"view funnel"}
     assert deploy("plan") == "Nothing to change.\n"
 
 

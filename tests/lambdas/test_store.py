@@ -33,7 +33,7 @@ ADA = store.Session(
     version=3,
 )
 HOME = store.PageCount(
-    page="/", window_start="2024-03-17T10:00:00.000Z", window_seconds=60, views=9, users=4, version=1
+    page="/", window_start="2024-03-17T10:00:00.000Z", window_seconds=60, views=9, users=4, pages=1, version=1
 )
 
 

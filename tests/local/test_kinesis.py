@@ -1,19 +1,14 @@
 """The stream of Kinesis through Spark: every record once, whatever happens to shards, calls and queries."""
 
-import http.client
 import json
 import os
-import random
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
-from uuid import uuid4
 
 import boto3
 import pytest
@@ -22,6 +17,8 @@ pytest.importorskip("pyspark.sql.datasource", reason="Spark 3.5 has no data sour
 
 from pyspark.errors import StreamingQueryException
 
+from chaos.front import Front
+from chaos.stream import Stream
 from local import kinesis
 
 KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -29,116 +26,27 @@ os.environ.update(KEYS)  # before Spark starts, whose workers read the streams
 HASH_KEYS = 2**128
 
 
-class Front(ThreadingHTTPServer):
-    """Stands before the server: counts what is read, refuses some calls, hides shards."""
-
-    daemon_threads = True
-
-    def __init__(self, server: str) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.server = server.removeprefix("http://")
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.random = random.Random(1)
-        self.lock = Lock()
-        self.be_plain()
-
-    def be_plain(self) -> None:
-        self.refused = {}  # by action: the error and the share of the calls
-        self.hidden = set()
-        self.before = {}  # by action: what happens before the next call
-        self.calls = Counter()
-        self.records_read = 0
-
-    def answer(self, action: str, status: int, body: bytes) -> tuple[int, bytes]:
-        error, share = self.refused.get(action, ("", 0))
-        if self.random.random() < share:
-            self.calls[error] += 1
-            return 400, json.dumps({"__type": error, "message": "not now"}).encode()
-        self.calls[action] += 1
-        if action == "GetRecords" and status == 200:
-            self.records_read += len(json.loads(body)["Records"])
-        if action == "ListShards" and self.hidden:
-            answer = json.loads(body)
-            answer["Shards"] = [shard for shard in answer["Shards"] if shard["ShardId"] not in self.hidden]
-            body = json.dumps(answer).encode()
-        return status, body
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        asked = self.rfile.read(int(self.headers["Content-Length"]))
-        action = self.headers["X-Amz-Target"].partition(".")[2]
-        self.server.before.pop(action, int)()
-        connection = http.client.HTTPConnection(self.server.server)
-        connection.request("POST", self.path, asked, dict(self.headers))
-        answer = connection.getresponse()
-        body = answer.read()
-        with self.server.lock:
-            status, body = self.server.answer(action, answer.status, body)
-        connection.close()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-class Stream:
+class Numbered(Stream):
     """A stream of its own for a test, whose records are numbered."""
 
-    def __init__(self, client, shards: int) -> None:
-        self.client = client
-        self.name = f"events-{uuid4().hex}"
-        self.sent = 0
-        client.create_stream(StreamName=self.name, ShardCount=shards)
+    sent = 0
 
-    def put(self, count: int, share: float | None = None) -> range:
+    def send(self, count: int, share: float | None = None) -> range:
         """Send records to all shards alike, or all to the one that holds this share of the hash keys."""
         numbers = range(self.sent, self.sent + count)
-        for first in range(numbers.start, numbers.stop, 500):
-            chunk = range(first, min(first + 500, numbers.stop))
-            records = [
-                {
-                    "Data": b"%d" % number,
-                    "PartitionKey": f"user-{number}",
-                    "ExplicitHashKey": str(int(HASH_KEYS * (number % 97 / 97 if share is None else share))),
-                }
-                for number in chunk
-            ]
-            answer = self.client.put_records(StreamName=self.name, Records=records)
-            assert answer["FailedRecordCount"] == 0
+        places = [number % 97 / 97 if share is None else share for number in numbers]
+        self.put([
+            {"Data": b"%d" % number, "PartitionKey": f"user-{number}", "ExplicitHashKey": str(int(HASH_KEYS * place))}
+            for number, place in zip(numbers, places, strict=True)
+        ])
         self.sent += count
         return numbers
-
-    def shards(self, *, are_open: bool = True) -> list[str]:
-        listed = self.client.list_shards(StreamName=self.name)["Shards"]
-        return [
-            shard["ShardId"]
-            for shard in sorted(listed, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
-            if ("EndingSequenceNumber" not in shard["SequenceNumberRange"]) == are_open
-        ]
-
-    def split(self, shard: str) -> None:
-        listed = {shard["ShardId"]: shard["HashKeyRange"] for shard in self.listed()}
-        middle = (int(listed[shard]["StartingHashKey"]) + int(listed[shard]["EndingHashKey"])) // 2
-        self.client.split_shard(StreamName=self.name, ShardToSplit=shard, NewStartingHashKey=str(middle))
-
-    def merge(self, shard: str, neighbour: str) -> None:
-        self.client.merge_shards(StreamName=self.name, ShardToMerge=shard, AdjacentShardToMerge=neighbour)
-
-    def listed(self) -> list[dict]:
-        return self.client.list_shards(StreamName=self.name)["Shards"]
 
 
 class Reader:
     """One query and its checkpoint; what each of its batches held."""
 
-    def __init__(self, spark, folder: Path, stream: Stream, endpoint: str, **options: object) -> None:
+    def __init__(self, spark, folder: Path, stream: Numbered, endpoint: str, **options: object) -> None:
         self.spark = spark
         self.checkpoint = folder / "checkpoint"
         self.batches: dict[int, list] = {}
@@ -206,10 +114,8 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def started_front(endpoint):
-    front = Front(endpoint)
-    Thread(target=front.serve_forever, daemon=True).start()
-    yield front
-    front.shutdown()
+    with Front.before(endpoint) as front:
+        yield front
 
 
 @pytest.fixture
@@ -231,7 +137,7 @@ def client(endpoint):
 
 @pytest.fixture
 def stream(client):
-    return Stream(client, shards=2)
+    return Numbered(client, shards=2)
 
 
 @pytest.fixture
@@ -245,7 +151,7 @@ def spooled() -> set[Path]:
 
 def test_a_row_is_what_the_connector_gives(reader, stream):
     before = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
-    stream.put(1)
+    stream.send(1)
     reader.drain()
     ((row,),) = reader.batches.values()
     assert row.asDict().keys() == {
@@ -259,10 +165,10 @@ def test_a_row_is_what_the_connector_gives(reader, stream):
 
 def test_available_now_takes_all_that_is_there_and_ends(reader, stream):
     reader.options["maxFetchRecordsPerShard"] = 500
-    there = stream.put(3_000)
+    there = stream.send(3_000)
     assert reader.drain() == list(there)
     assert reader.drain() == []
-    added = stream.put(1_500)
+    added = stream.send(1_500)
     assert reader.drain() == list(added)  # from where it stood, not from the start
 
 
@@ -270,33 +176,33 @@ def test_a_running_query_keeps_to_the_limit_and_reads_each_record_once(reader, s
     reader.options["maxFetchRecordsPerShard"] = 500
     files = spooled()
     with reader.running() as query:
-        stream.put(3_000)
+        stream.send(3_000)
         query.processAllAvailable()
         assert reader.numbers() == list(range(3_000))
         per_shard = [Counter(row.shardId for row in rows) for rows in reader.batches.values()]
         assert max(count for counts in per_shard for count in counts.values()) == 500
         assert front.records_read == 3_000
-        stream.put(1)
+        stream.send(1)
         query.processAllAvailable()
         assert len(spooled() - files) <= 1  # only the last batch waits for its commit
-    reader.run_and(lambda: stream.put(1), lambda: stream.put(1))  # Spark ends a source by force: the next one tidies up
+    reader.run_and(lambda: stream.send(1), lambda: stream.send(1))
     assert len(spooled() - files) <= 1
 
 
 def test_split_and_merge_while_running(reader, stream):
     reader.options["maxFetchRecordsPerShard"] = 50  # <- no shard is read in one batch
     with reader.running() as query:
-        stream.put(200)
+        stream.send(200)
         query.processAllAvailable()
         first, second = stream.shards()
-        stream.put(200)
+        stream.send(200)
         stream.split(first)
-        stream.put(200)
+        stream.send(200)
         query.processAllAvailable()
         left, right, _ = stream.shards()
-        stream.put(200)
+        stream.send(200)
         stream.merge(right, second)
-        stream.put(200)
+        stream.send(200)
         query.processAllAvailable()
         _, merged = stream.shards()
     assert reader.numbers() == list(range(1_000))
@@ -306,15 +212,15 @@ def test_split_and_merge_while_running(reader, stream):
 
 def test_split_and_merge_while_stopped(reader, stream):
     reader.options["maxFetchRecordsPerShard"] = 50
-    stream.put(200)
+    stream.send(200)
     reader.drain()
     first, second = stream.shards()
-    stream.put(200)  # <- closed shards with records that are not read yet
+    stream.send(200)  # <- closed shards with records that are not read yet
     stream.split(first)
-    stream.put(200)
+    stream.send(200)
     _, right, _ = stream.shards()
     stream.merge(right, second)
-    stream.put(200)
+    stream.send(200)
     reader.drain()
     assert reader.numbers() == list(range(800))
     assert {reader.logged_offset()[shard] for shard in (first, second, right)} == {"SHARD_END"}
@@ -324,11 +230,11 @@ def test_closed_shards_are_remembered_while_kinesis_lists_them(reader, stream, f
     reader.options["failOnDataLoss"] = "true"
     first, _ = stream.shards()
     stream.split(first)
-    stream.put(100)
+    stream.send(100)
     reader.drain()
     assert reader.logged_offset()[first] == "SHARD_END"
     front.hidden = {first}
-    stream.put(100)
+    stream.send(100)
     reader.drain()
     assert first not in reader.logged_offset()
     assert reader.numbers() == list(range(200))
@@ -338,15 +244,15 @@ def test_closed_shards_are_remembered_while_kinesis_lists_them(reader, stream, f
     ("start", "fails_at"), [("trim_horizon", 0), ("2024-03-17T10:15:30Z", 2), ("latest", 0), ("latest", 1)]
 )
 def test_a_batch_that_was_planned_comes_again_alike(reader, stream, start, fails_at):
-    reader.options |= {"startingPosition": start, "maxFetchRecordsPerShard": 100}
-    ignored = stream.put(100) if start == "latest" else range(0)
+    reader.options |= {"startingPosition": start, "maxFetchRecordsPerShard": 100, "failOnDataLoss": "true"}
+    ignored = stream.send(100) if start == "latest" else range(0)
     reader.fails_at = fails_at
     with pytest.raises(StreamingQueryException, match="this batch is not committed"):
-        reader.run_and(lambda: stream.put(500))
+        reader.run_and(lambda: stream.send(500))
     planned = reader.batches[fails_at]
-    stream.put(100)
+    stream.send(100)
     stream.split(stream.shards()[0])
-    stream.put(100)
+    stream.send(100)
     reader.fails_at = None
     reader.run_and()
     assert reader.batches[fails_at] is not planned  # it came again; keep() has seen that it is alike
@@ -355,11 +261,11 @@ def test_a_batch_that_was_planned_comes_again_alike(reader, stream, start, fails
 
 def test_latest_is_what_comes_after_the_start(reader, stream):
     reader.options["startingPosition"] = "latest"
-    stream.put(100)
+    stream.send(100)
     assert reader.drain() == []
-    stopped = stream.put(100)
+    stopped = stream.send(100)
     with reader.running() as query:
-        running = stream.put(100)
+        running = stream.send(100)
         query.processAllAvailable()
     assert reader.numbers() == [*stopped, *running]
 
@@ -367,7 +273,7 @@ def test_latest_is_what_comes_after_the_start(reader, stream):
 def test_latest_stays_where_it_was_after_a_crash(reader, stream, front):
     reader.options["startingPosition"] = "latest"
     reader.fails_at = 0
-    front.before["ListShards"] = lambda: stream.put(100)  # <- the source has looked at the clock
+    front.before_next["ListShards"] = lambda: stream.send(100)  # <- the source has looked at the clock
     with pytest.raises(StreamingQueryException, match="not committed"):
         reader.drain()
     reader.fails_at = None
@@ -376,20 +282,20 @@ def test_latest_stays_where_it_was_after_a_crash(reader, stream, front):
 
 
 def test_from_a_timestamp_on(reader, stream):
-    stream.put(100)
+    stream.send(100)
     time.sleep(0.01)
     reader.options["startingPosition"] = datetime.now(UTC).isoformat()
     time.sleep(0.01)
-    later = stream.put(100)
+    later = stream.send(100)
     assert reader.drain() == list(later)
 
 
 def test_an_empty_shard(reader, stream):
-    stream.put(100, share=0.1)
+    stream.send(100, share=0.1)
     assert reader.drain() == list(range(100))
     first, second = stream.shards()
     assert reader.logged_offset()[second] == "TRIM_HORIZON"
-    later = stream.put(100, share=0.9)
+    later = stream.send(100, share=0.9)
     assert reader.drain() == list(later)
     assert reader.logged_offset()[first].startswith("AFTER_SEQUENCE_NUMBER:")
 
@@ -398,8 +304,8 @@ def test_three_calls_in_ten_are_throttled(reader, stream, front):
     reader.options |= {"numRetries": 20, "maxRetryIntervalMs": 20, "maxRecordPerRead": 50}
     refused = ("ProvisionedThroughputExceededException", 0.3)
     front.refused = {"GetRecords": refused, "GetShardIterator": refused, "ListShards": ("LimitExceededException", 0.3)}
-    stream.put(500)
-    reader.run_and(lambda: stream.put(500))
+    stream.send(500)
+    reader.run_and(lambda: stream.send(500))
     assert reader.numbers() == list(range(1_000))
     assert front.calls["ProvisionedThroughputExceededException"] > 5
     assert front.calls["LimitExceededException"] > 0
@@ -416,18 +322,18 @@ def test_throttling_that_does_not_end_fails_the_query(reader, front):
 def test_iterators_that_expire_are_renewed(reader, stream, front):
     reader.options["maxRecordPerRead"] = 10
     front.refused = {"GetRecords": ("ExpiredIteratorException", 0.3)}
-    stream.put(500)
-    reader.run_and(lambda: stream.put(500))
+    stream.send(500)
+    reader.run_and(lambda: stream.send(500))
     assert reader.numbers() == list(range(1_000))
     assert front.calls["ExpiredIteratorException"] > 5
 
 
 def test_a_shard_that_is_gone_before_it_was_read(reader, stream, front):
-    stream.put(100)
+    stream.send(100)
     reader.drain()
     first, second = stream.shards()
-    stream.put(100, share=0.1)
-    kept = stream.put(100, share=0.9)
+    stream.send(100, share=0.1)
+    kept = stream.send(100, share=0.9)
     front.hidden = {first}
     reader.options["failOnDataLoss"] = "true"
     with pytest.raises(StreamingQueryException, match=f"{first} is gone, and was read only up to"):
@@ -441,7 +347,7 @@ def test_a_shard_that_is_gone_before_it_was_read(reader, stream, front):
 
 def test_a_planned_batch_that_kinesis_no_longer_holds(reader, stream, client):
     reader.options["failOnDataLoss"] = "true"
-    stream.put(100)
+    stream.send(100)
     reader.fails_at = 0
     with pytest.raises(StreamingQueryException, match="not committed"):
         reader.drain()

@@ -1,18 +1,23 @@
 """``python -m local``: each call is a process of its own, as for its users."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
+import pyspark
 import pytest
 
-from local import query
+import events_batch
+from local import jars, query
 from simulator import Options, produce
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,7 +52,7 @@ def run_until(appears: tuple[Path, str], *arguments: object) -> None:
 
 def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_answer(tmp_path):
     truth = produce("events", tmp_path / "raw", OPTIONS)
-    lake, quarantine = tmp_path / "lake", tmp_path / "quarantine"
+    lake, quarantine = tmp_path / "größe, a lake (1+1=2) @~-", tmp_path / "quarantine"
     given = ("--raw_path", tmp_path / "raw", "--events_table", "events", "--quarantine_path", quarantine)
     job = ("--lake", lake, "run", "events_batch", *given)
 
@@ -55,7 +60,7 @@ def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_a
     run_until((quarantine, "_staged/**/source=events/**/*.parquet"), *job)  # while it writes the second
     assert not list(lake.glob("events/_runs/*"))
 
-    completed = local(*job)
+    completed = local(*job, "--JOB_NAME", "nightly")  # as in Glue's Docker image
     assert completed.returncode == 0, completed.stderr
     (line,) = completed.stdout.splitlines()
     run = json.loads(line)
@@ -74,17 +79,30 @@ def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_a
     rows = truth.distinct + truth.conflicts
     assert answer.stdout == f"n,keys,q\n{rows},{rows},{truth.malformed}\n"
 
+    exact = local(
+        "--lake", lake, "sql", "--format", "json",
+        "select cast('123456789012345678.000000000000000001' as decimal(38, 18)) as price,"
+        " timestamp '2024-03-17 10:15:30.123456' as at, 9007199254740993 as n, to_utf8('abc') as bytes, x'' as none;",
+    )  # fmt: skip
+    assert exact.returncode == 0, exact.stderr
+    assert json.loads(exact.stdout, parse_float=Decimal) == [{
+        "price": Decimal("123456789012345678.000000000000000001"),
+        "at": "2024-03-17T10:15:30.123456Z",
+        "n": 9007199254740993,
+        "bytes": "61 62 63",
+        "none": "",
+    }]  # fmt: skip
+
 
 def test_a_wrong_argument_is_one_sentence_and_a_status(tmp_path):
     wrong = local("--lake", tmp_path / "lake", "run", "events_batch", "--raw_path", "raw", "--mode", "append")
     assert wrong.returncode == 1
     assert wrong.stdout == ""
-    said = wrong.stderr.splitlines()[-1]
-    assert said == (
+    assert wrong.stderr == (
         "events_batch: --events_table, --quarantine_path missing;"
-        " this job needs --raw_path, --events_table, --quarantine_path"
+        " this job needs --raw_path, --events_table, --quarantine_path\n"
     )
-    assert "Traceback" not in wrong.stderr
+    assert not (tmp_path / "lake").exists()  # Spark was not started
 
 
 @pytest.mark.parametrize(
@@ -94,6 +112,11 @@ def test_a_wrong_argument_is_one_sentence_and_a_status(tmp_path):
         ((), 2, "the following arguments are required: command"),
         (("sql", "--format", "xml", "select 1"), 2, "invalid choice: 'xml'"),
         (("sql", "select from where"), 1, "sql: "),
+        (("sql", "select 1; select 2"), 1, "sql: one statement is answered at a time, not 2"),
+        (("sql", "-- nothing"), 1, "sql: one statement is answered at a time, not 0"),
+        (("--lake", "o'brien", "sql", "select 1"), 2, "o'brien holds '; use letters"),
+        (("--lake", "data?", "run", "events_batch"), 2, "data? holds ?; use letters"),
+        (("--lake", "README.md", "sql", "select 1"), 2, "README.md is not a folder"),
     ],
 )
 def test_what_cannot_be_asked_starts_no_spark(arguments, status, sentence):
@@ -104,10 +127,58 @@ def test_what_cannot_be_asked_starts_no_spark(arguments, status, sentence):
     assert "Traceback" not in asked.stderr
 
 
-def test_help_of_a_job_is_its_docstring():
+def test_a_mistyped_lake_is_not_made(tmp_path):
+    asked = local("--lake", tmp_path / "lkae", "sql", "select 1")
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert asked.stderr == f"sql: no lake at {tmp_path}/lkae; run a job first or give --lake DIR\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lake_that_was_moved_is_refused(tmp_path):
+    (tmp_path / "catalog.db").touch()
+    (tmp_path / "paths.json").write_text('{"lake": "/elsewhere"}')
+    job = ("run", "events_batch", "--raw_path", "r", "--events_table", "events", "--quarantine_path", "q")
+    for command_line in (("sql", "select 1"), job):
+        done = local("--lake", tmp_path, *command_line)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].endswith(
+            f"the lake {tmp_path} was made as /elsewhere, where its tables look for their files; move it back"
+        )
+
+
+def test_help_of_a_job_is_its_docstring_and_its_fields():
     asked = local("run", "events_batch", "--help")
     assert asked.returncode == 0
-    assert asked.stdout.startswith("Raw events -> the ``events`` table.")
+    assert asked.stdout.startswith("Raw events -> the events table.\n")
+    said = dict(re.findall(r"^  --(\w+) +(.+)$", asked.stdout.partition("\nArguments\n")[2], re.MULTILINE))
+    assert list(said) == [field.name for field in dataclasses.fields(events_batch.Arguments)]
+    assert said["raw_path"].endswith(" (needed)")
+    assert said["mode"] == "merge or rebuild (merge unless given)"
+    assert said["start_date"] == (
+        "a date like 2024-03-17: the first and the last day of the events that are taken (may be left out)"
+    )
+    assert said["max_quarantined_share"] == (
+        "a share from 0 to 1: of the lines read; beyond it the run fails (1.0 unless given)"
+    )
+
+
+def test_help_explains_the_options_of_sql():
+    asked = local("sql", "--help")
+    assert asked.returncode == 0
+    explained = " ".join(asked.stdout.split())
+    assert "query one statement, quoted: " in explained
+    assert "--format {table,csv,json} table, unless said: " in explained
+
+
+def test_no_help_holds_markup():
+    for command in ((), ("run",), ("sql",), ("aws",)):
+        assert "`" not in local(*command, "--help").stdout
+
+
+def test_a_spark_without_jars_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(pyspark, "__version__", "4.0.1")
+    with pytest.raises(SystemExit, match=r"^setup: Spark 4\.0\.1 is none of 4\.1, 3\.5; "):
+        jars.fetch()
 
 
 @pytest.fixture
@@ -146,4 +217,9 @@ def test_as_json(answer, capsys):
     assert list(first) == ["n", "text", "list", "at", "nothing"]
     assert (first["n"], first["text"], first["list"], first["nothing"]) == (1, 'größe, "quoted"', ["a", None], None)
     assert (second["n"], second["list"], second["nothing"]) == (20, [], "")
-    assert first["at"].startswith("2024-03-17T10:15:30.5")
+    assert (first["at"], second["at"]) == ("2024-03-17T10:15:30.500000Z", "2024-03-17T00:00:00.000000Z")
+
+
+def test_json_refuses_columns_that_it_could_not_tell_apart(spark):
+    with pytest.raises(query.QueryError, match="two columns are named a; "):
+        query.write_json(spark.sql("select 1 as a, 2 as b, 3 as a"))

@@ -1,0 +1,67 @@
+"""Records put into a Kinesis stream, within the limits of the service."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+
+from clickstream import errors
+
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html: what every stream takes
+MAX_RECORDS = 500
+MAX_BYTES = 5 * 2**20
+MAX_RECORD_BYTES = 2**20  # with its key
+
+ATTEMPTS = 10
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts
+
+Record = dict[str, Any]
+"""Data and PartitionKey, as PutRecords takes them."""
+
+
+def put(kinesis: Any, stream: str, records: Iterable[Record]) -> None:
+    """Put all records, and those that a call leaves out again after a pause; their order may change by that."""
+    for call in calls(records):
+        left = call
+        for attempt in range(ATTEMPTS):
+            answers = _put_records(kinesis, stream, left)
+            refused = [answer["ErrorCode"] for answer in answers if "ErrorCode" in answer]
+            left = [record for record, answer in zip(left, answers, strict=True) if "ErrorCode" in answer]
+            if not left:
+                break
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))  # noqa: S311  # jitter
+        else:
+            raise errors.PutError(
+                f"stream {stream} refused {len(left)} records {ATTEMPTS} times, the last with {refused[-1]}"
+            )
+
+
+def calls(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Cut into what one call may hold."""
+    call: list[Record] = []
+    size = 0
+    for record in records:
+        record_size = len(record["Data"]) + len(record["PartitionKey"].encode())
+        if record_size > MAX_RECORD_BYTES:
+            raise errors.PutError(
+                f"a record has {record_size:,} bytes with its key; Kinesis takes {MAX_RECORD_BYTES:,}"
+            )
+        if len(call) == MAX_RECORDS or size + record_size > MAX_BYTES:
+            yield call
+            call, size = [], 0
+        call.append(record)
+        size += record_size
+    if call:
+        yield call
+
+
+def _put_records(kinesis: Any, stream: str, records: Sequence[Record]) -> list[dict[str, str]]:
+    try:
+        answers: list[dict[str, str]] = kinesis.put_records(StreamName=stream, Records=records)["Records"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        raise errors.PutError(f"stream {stream} does not exist") from error
+    return answers

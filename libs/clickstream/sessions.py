@@ -1,0 +1,127 @@
+"""Sessions: a user's activity without a pause longer than the gap, cut where it goes on for too long.
+
+Each function needs all rows of a user, from where it begins on.
+"""
+
+from datetime import timedelta
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from clickstream import schemas
+
+MAX_LENGTH = "max_length"  # the split_cause of a session that goes on from one that was cut
+RESUMED = ("block_started_at", "sessions_before")  # how a user's rows go on from sessions that stay
+
+
+def to_session_events(activity: DataFrame, gap: timedelta, longest: timedelta) -> DataFrame:
+    """Put ``schemas.ACTIVITY`` into sessions and number them: ``schemas.SESSION_EVENTS``.
+
+    A pause longer than the gap begins a block; a block is cut at each whole multiple of ``longest`` after its start,
+    and a piece of it in which anything happened is a session. Rows may bring ``RESUMED``, the same in all rows of a
+    user: the start of the block that the first of them goes on in (null: it begins one), and how many sessions came
+    before.
+    """
+    by_user = Window.partitionBy("user_id").orderBy("event_time", "event_uuid")
+    up_to_here = by_user.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    is_resumed = "block_started_at" in activity.columns
+    resumed_block = F.unix_micros("block_started_at") if is_resumed else F.lit(None).cast("long")
+    sessions_before = F.col("sessions_before") if is_resumed else F.lit(0)
+
+    starts_block = F.col("previous").isNull() | (F.col("now") - F.col("previous") > _microseconds(gap))
+    block_start = F.when(F.col("previous").isNull(), F.coalesce(resumed_block, F.col("now"))).when(
+        starts_block, F.col("now")
+    )
+    piece = F.expr(f"(now - block) div {_microseconds(longest)}")
+    previous_piece = F.expr(f"(previous - block) div {_microseconds(longest)}")  # read where it is of the same block
+    first_of = F.when(F.col("new_session") == 1, F.struct(key("user_id", "now", "event_uuid"), "event_time", "piece"))
+    return (
+        activity
+        .withColumn("now", F.unix_micros("event_time"))
+        .withColumn("previous", F.lag("now").over(by_user))
+        .withColumn("block", F.last(block_start, ignorenulls=True).over(up_to_here))
+        .withColumn("piece", piece)
+        .withColumn("new_session", (starts_block | (F.col("piece") != previous_piece)).cast("int"))
+        .withColumn("session_number", F.sum("new_session").over(up_to_here) + sessions_before)
+        .withColumn("first", F.last(first_of, ignorenulls=True).over(up_to_here))
+        .withColumn("session_key", F.col("first.session_key"))
+        .withColumn("session_id", F.concat_ws("-", "user_id", "session_number"))
+        .withColumn("split_cause", F.when(F.col("first.piece") > 0, F.lit(MAX_LENGTH)))
+        .withColumn("session_date", F.to_date("first.event_time"))
+        .select(*schemas.SESSION_EVENTS.names)
+    )
+
+
+def key(user_id: str, microseconds: str, event_uuid: str) -> Column:
+    """Name a session by its first event: 128 bits of SHA-256, in hexadecimal."""
+    first = F.concat_ws("\n", user_id, microseconds, event_uuid)
+    return F.left(F.sha2(first, 256), F.lit(32)).alias("session_key")
+
+
+def to_sessions(session_events: DataFrame) -> DataFrame:
+    """Reduce ``schemas.SESSION_EVENTS`` to a row per session: ``schemas.SESSIONS``."""
+    order = F.struct("event_time", "event_uuid")
+    with_page = F.when(F.col("page").isNotNull(), order)
+    return (
+        session_events
+        .groupBy("user_id", "session_number")
+        .agg(
+            *[F.first(name).alias(name) for name in ("session_key", "session_id", "split_cause", "session_date")],
+            F.min("event_time").alias("started_at"),
+            F.max("event_time").alias("ended_at"),
+            F.count(F.lit(1)).alias("event_count"),
+            F.size(F.collect_set("page")).cast("long").alias("page_count"),
+            F.min_by("page", with_page).alias("entry_page"),
+            F.max_by("page", with_page).alias("exit_page"),
+            *[
+                F.min_by(name, F.when(F.col(name).isNotNull(), order)).alias(name)
+                for name in ("device_type", "country")
+            ],
+        )
+        .withColumn("duration_seconds", (F.unix_micros("ended_at") - F.unix_micros("started_at")) / 1_000_000)
+        .withColumn("is_bounce", (F.col("event_count") == 1) | (F.col("page_count") == 1))
+        .select(*schemas.SESSIONS.names)
+    )
+
+
+def resumptions(changes: DataFrame, stored: DataFrame, gap: timedelta) -> DataFrame:
+    """Say where to go on with each user of the changes (user_id, event_time), and how: ``since`` and ``RESUMED``.
+
+    Nothing before ``since`` can change. The first of the ``stored`` sessions that the first change reaches is made
+    again, and all that follow; one that was cut resumes its block, so that no more than a piece of it is made again.
+    """
+    first_changes = changes.groupBy("user_id").agg(F.min("event_time").alias("first_change"))
+    up_to_here = (
+        Window
+        .partitionBy("user_id")
+        .orderBy("session_number")
+        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
+    block_start = F.when(F.col("split_cause").isNull(), F.col("started_at"))
+    reached = F.when(
+        F.col("ended_at") >= F.col("first_change") - F.lit(gap),
+        F.struct("session_number", "started_at", "split_cause", "block_started_at"),
+    )
+    known = (
+        stored
+        .select("user_id", "session_number", "started_at", "ended_at", "split_cause")
+        .join(first_changes, "user_id")
+        .withColumn("block_started_at", F.last(block_start, ignorenulls=True).over(up_to_here))
+        .groupBy("user_id")
+        .agg(F.min(reached).alias("reached"), F.max("session_number").alias("highest"))
+    )
+    is_cut = F.col("reached.split_cause").isNotNull()
+    return (
+        first_changes
+        .join(known, "user_id", "left")
+        .withColumn("since", F.least("first_change", "reached.started_at"))
+        .withColumn("block_started_at", F.when(is_cut, F.col("reached.block_started_at")))
+        .withColumn(
+            "sessions_before", F.coalesce(F.col("reached.session_number") - 1, F.col("highest"), F.lit(0).cast("long"))
+        )
+        .select("user_id", "since", *RESUMED)
+    )
+
+
+def _microseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1)

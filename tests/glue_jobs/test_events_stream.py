@@ -1,0 +1,236 @@
+"""A stream -> the events table: each record once, wherever a run ends and however it goes on."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from streamed import NOON, Streamed
+from trial import event
+
+import events_stream
+from clickstream import errors, files, iceberg, kinesis
+from clickstream.arguments import Folder, Table
+
+ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
+
+
+class Events(Streamed):
+    """The job on a stream of one trial."""
+
+    def arguments(self, **arguments) -> events_stream.Arguments:
+        given = {
+            "stream_arn": ARN,
+            "events_table": Table(self.trial.events_table),
+            "quarantine_path": Folder(self.trial.quarantine_path),
+            "checkpoint_path": Folder(str(self.checkpoint)),
+            "run": "available_now",
+        }
+        return events_stream.Arguments(**given | arguments)
+
+    def run(self, **arguments) -> None:
+        """Read what is there."""
+        events_stream.main(self.trial.spark, self.arguments(**arguments))
+
+    def uuids(self) -> list[str]:
+        return sorted(row["event_uuid"] for row in self.trial.events())
+
+
+@pytest.fixture
+def stream(trial, monkeypatch) -> Events:
+    return Events(trial, monkeypatch)
+
+
+def metrics(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+
+
+def test_records_land_once_and_are_counted(stream, capsys):
+    stream.put(event("a"), event("a"), event("b") + "\n", "x", "x")
+    stream.put(event("b"), event("c", user_id="ada"))
+    stream.run()
+    assert stream.uuids() == ["a", "b", "c"]
+    assert stream.refused() == ["x", "x"]
+    assert {row["payload"] for row in stream.trial.events()} == {event("a"), event("b"), event("c", user_id="ada")}
+    assert {row["arrived_at"] for row in stream.trial.events()} == {"2024-03-17T12:00:00Z"}
+    assert {row["origin"] for row in stream.trial.quarantine()} == {"kinesis:events@2024-03-17T12:00:00.000Z"}
+
+    first, second = metrics(capsys)
+    assert (first["Read"], first["Written"], first["Duplicate"], first["Quarantined"]) == (5, 2, 1, 2)
+    assert (second["Read"], second["Written"], second["Duplicate"], second["Quarantined"]) == (2, 1, 1, 0)
+    assert (first["batch"], second["batch"]) == ("0", "1")
+    assert first["quarantined_by_reason"] == {"not_a_json_object": 2}
+    assert first["Lag"] == pytest.approx((datetime.now(UTC) - NOON).total_seconds(), abs=600)
+    (defined,) = first["_aws"]["CloudWatchMetrics"]
+    assert {metric["Name"] for metric in defined["Metrics"]} <= set(first)
+    assert defined["Dimensions"] == [["Job"]]
+
+
+def test_how_glue_is_asked_for_the_stream(stream):
+    stream.put("x")
+    stream.run(endpoint_url="https://kinesis.us-east-1.amazonaws.com")
+    assert stream.connected_with == {
+        "streamARN": ARN,
+        "endpointUrl": "https://kinesis.us-east-1.amazonaws.com",
+        "startingPosition": "trim_horizon",
+        "classification": "json",
+        "inferSchema": "true",
+        "addRecordTimestamp": "true",
+        "emitConsumerLagMetrics": "true",
+        "failOnDataLoss": "true",
+        "maxFetchRecordsPerShard": "1800000",  # 15 minutes of a full shard, twice
+        "maxFetchTimeInMs": "450000",
+    }
+
+
+def test_a_run_goes_on_where_the_last_one_ended(stream, capsys):
+    stream.put(event("a"))
+    stream.run()
+    stream.run()  # <- nothing new
+    stream.put(event("b"))
+    stream.run()
+    assert [line["batch"] for line in metrics(capsys)] == ["0", "1"]
+    assert stream.uuids() == ["a", "b"]
+
+
+def test_a_batch_writes_a_file_for_each_type_and_day(stream):
+    stream.put(*[event(f"{number}", f"type_{number % 7}:x") for number in range(500)])
+    stream.run()
+    assert len(list(Path(stream.trial.events_path).glob("data/**/*.parquet"))) == 7
+
+
+def test_duplicates_are_looked_for_within_the_horizon_and_merge_removes_the_rest(stream):
+    stream.put(event("a"), at=NOON)
+    stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the horizon
+    stream.run()
+    assert stream.uuids() == ["a"]
+    stream.put(event("a"), at=NOON + timedelta(hours=2))  # <- arrivals are kept to the hour
+    stream.run()
+    assert stream.uuids() == ["a", "a"]
+
+    stream.trial.send([event("a")], "arrived=2024-03-17/12/a.json")
+    stream.trial.events_batch()
+    assert [row["arrived_at"] for row in stream.trial.events()] == ["2024-03-17T12:00:00Z"]
+
+
+def test_a_merge_of_the_archive_leaves_what_the_stream_wrote(stream):
+    stream.put(event("a"), event("b"), at=NOON + timedelta(minutes=34, seconds=56))
+    stream.run()
+    rows = stream.trial.events()
+    stream.trial.send([event("a"), event("b")], "arrived=2024-03-17/12/a.json")
+    counts = stream.trial.events_batch()
+    assert (counts["written"], counts["replaced"], counts["duplicate"]) == (0, 0, 2)
+    assert stream.trial.events() == rows
+
+
+def test_an_earlier_record_read_later_takes_the_place(stream):
+    stream.put(event("a", note="later"), at=NOON + timedelta(hours=1))
+    stream.put(event("a", note="earlier"), at=NOON)  # <- from a shard that is behind
+    stream.run()
+    assert [row["payload"] for row in stream.trial.events()] == [event("a", note="earlier")]
+
+
+def test_a_batch_that_is_read_again_lands_what_it_lacks(spark, stream, capsys):
+    stream.put(event("a"), event("b"), "x")
+    stream.run()
+    rows, refused = stream.trial.events(), stream.trial.quarantine()
+    capsys.readouterr()
+    stream.forget(0)
+    stream.run()
+    assert [(line["Written"], line["Duplicate"]) for line in metrics(capsys)] == [(0, 2)]
+    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
+
+    stream.forget(0)
+    stream.put(event("a"), event("b"), "x", event("c"), "y", again=0)  # <- Glue reads on from where the batch began
+    stream.run()
+    assert (stream.uuids(), stream.refused()) == (["a", "b", "c"], ["x", "y"])
+
+    noted = spark.table(f"{stream.trial.events_table}.snapshots").selectExpr("summary['clickstream.batch']").distinct()
+    assert {row[0] for row in noted.collect()} == {None, "0"}
+
+
+def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monkeypatch):
+    stream.put(event("a"), "x", "y")
+
+    def no_space(*_):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(files, "move", no_space)
+        with pytest.raises(errors.StreamError, match="No space left on device"):
+            stream.run()
+    assert (stream.uuids(), stream.refused()) == (["a"], [])
+    stream.run()
+    assert (stream.uuids(), stream.refused()) == (["a"], ["x", "y"])
+
+
+def test_without_a_checkpoint_nothing_is_doubled(stream):
+    for hour in range(3):
+        stream.put(event("a"), event(f"b{hour}"), f"x{hour}", at=NOON + timedelta(hours=2 * hour))
+    stream.run()
+    rows, refused = stream.trial.events(), stream.trial.quarantine()
+    shutil.rmtree(stream.checkpoint)
+    stream.run()
+    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
+
+
+def test_a_batch_that_another_writer_overtakes_is_begun_again(stream, monkeypatch, capsys):
+    stream.put(event("stream"))
+    archived = stream.trial.send([event("archive"), event("stream", note="as early")], "arrived=2024-03-17/12/a.json")
+    publish = iceberg.Branch.publish
+
+    def overtaken(branch):
+        monkeypatch.setattr(iceberg.Branch, "publish", publish)
+        stream.trial.events_batch(raw_path=str(archived))
+        publish(branch)
+
+    monkeypatch.setattr(kinesis, "RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(iceberg.Branch, "publish", overtaken)
+    stream.run()
+    assert "batch 0 is begun again in 0.01 s" in capsys.readouterr().err
+    assert stream.uuids() == ["archive", "stream"]
+
+
+def test_batches_are_planned_adaptively(spark, stream):
+    stream.put("x")
+    lines = kinesis.read_records(spark, stream.arguments())
+    adaptive = []
+    kinesis.run_batches(
+        lines,
+        stream.arguments(),
+        lambda batch: adaptive.append(batch.lines.sparkSession.conf.get("spark.sql.adaptive.enabled")),
+    )
+    assert adaptive == ["true"]
+
+
+def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
+    stream.put()
+    stream.run()
+    (line,) = metrics(capsys)
+    assert (line["Read"], line["Written"], line["Lag"]) == (0, 0, 0)
+    assert stream.uuids() == []
+
+
+def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
+    with pytest.raises(errors.TableError, match="nowhere does not exist"):
+        stream.run(events_table=Table("nowhere"))
+    for other, name in ((stream.trial.events_path, "events_table"), (stream.trial.quarantine_path, "quarantine_path")):
+        with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{name}"):
+            stream.run(checkpoint_path=Folder(f"{other}/checkpoint"))
+    assert not stream.checkpoint.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "one of --stream_arn and --stream_name is needed, and not both"),
+        ({"stream_arn": "a", "stream_name": "b"}, "one of --stream_arn and --stream_name is needed, and not both"),
+        ({"stream_name": "b"}, "--stream_name needs --endpoint_url"),
+    ],
+)
+def test_which_stream_is_said_once(arguments, sentence):
+    with pytest.raises(errors.ArgumentError, match=f"^{sentence}$"):
+        events_stream.Arguments(
+            **{"events_table": Table("e"), "quarantine_path": Folder("q"), "checkpoint_path": Folder("c")} | arguments
+        )

@@ -1,0 +1,61 @@
+"""One test's own stream: a folder of Parquet files stands for Glue's connection, each file for a batch's records.
+
+The local Kinesis has tests of its own, and Spark 3.5 has none.
+"""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from awsglue.context import GlueContext
+from trial import Trial
+
+from clickstream import kinesis
+from local.glue import stand_in
+
+NOON = datetime(2024, 3, 17, 12, tzinfo=UTC)
+TEXT, ARRIVED = "$json$data_infer_schema$_temporary$", "__src_timestamp"  # as Glue names them
+RECORD = pa.schema([(TEXT, pa.string()), (ARRIVED, pa.timestamp("us", "UTC"))])
+
+
+class Streamed:
+    """Takes records, and gives them to the job of a trial, which is not retried."""
+
+    def __init__(self, trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.trial = trial
+        self.folder = trial.folder / "stream"
+        self.folder.mkdir()
+        self.checkpoint = trial.folder / "checkpoint"
+        self.connected_with: dict[str, str] = {}
+        stand_in(trial.spark)
+        monkeypatch.setattr(kinesis, "RETRY_SECONDS", ())
+        monkeypatch.setattr(
+            GlueContext, "create_data_frame_from_options", lambda _, kind, options, *__: self._connect(kind, options)
+        )
+
+    def put(self, *records: str, at: datetime = NOON, again: int | None = None) -> None:
+        """Let records arrive, in a batch of their own; or put them in the place of another's."""
+        number = len(list(self.folder.glob("*.parquet"))) if again is None else again
+        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in records], RECORD)
+        file = self.folder / f"{number:04}.parquet"
+        pq.write_table(rows, file)
+        os.utime(file, (number, number))  # the order in which they are read
+
+    def forget(self, batch: int) -> None:
+        """Take a batch's end out of the checkpoint: a run that was killed before it has not written it."""
+        (self.checkpoint / "commits" / str(batch)).unlink()
+        (self.checkpoint / "commits" / f".{batch}.crc").unlink()
+
+    def refused(self) -> list[str]:
+        """Read the texts in the quarantine."""
+        return sorted(row["raw"] for row in self.trial.quarantine())
+
+    def _connect(self, kind: str, options: dict[str, str]) -> Any:
+        assert kind == "kinesis"
+        self.connected_with = options
+        schema = f"`{TEXT}` string, {ARRIVED} timestamp"
+        in_turn = self.trial.spark.readStream.schema(schema).option("maxFilesPerTrigger", 1)
+        return in_turn.parquet(str(self.folder))
