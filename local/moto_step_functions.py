@@ -43,17 +43,15 @@ def evaluate(expression: str) -> Any:
 def _also_without_tokens(evaluate_pattern: Callable[..., None]) -> Callable[..., None]:
     """Wait for the end of what was started, also where a service knows no task tokens: there moto interrupts None."""
 
-    def wait(task: StateTaskServiceCallback, env: Any, part: Any, parameters: Any, credentials: Any) -> None:
+    def wait(task: StateTaskServiceCallback, **asked: Any) -> None:
         if ResourceCondition.WaitForTaskToken in task._supported_integration_patterns:
-            evaluate_pattern(task, env, part, parameters, credentials)
+            evaluate_pattern(task, **asked)
             return
-        has_ended = task._build_sync_resolver(
-            env=env, resource_runtime_part=part, normalised_parameters=parameters, state_credentials=credentials
-        )
+        has_ended = task._build_sync_resolver(**asked)
         outcome = None
-        while env.is_running() and has_ended and not (outcome := has_ended()):
+        while asked["env"].is_running() and has_ended and not (outcome := has_ended()):
             time.sleep(POLL_SECONDS)
-        env.stack.append(outcome)
+        asked["env"].stack.append(outcome)
 
     return wait
 
