@@ -201,8 +201,9 @@ def inspect(out: Path, data: str = "") -> Tables:
     prints = {
         "session_events": "session_id, new_session, split_cause, event_uuid, epoch_us(event_time), event_type,"
         " event_name, page, device_type, country, session_date",
-        "sessions": "session_id, epoch_us(started_at), epoch_us(ended_at), duration_seconds, event_count, page_count,"
-        " entry_page, exit_page, device_type, country, is_bounce, split_cause, session_date",
+        "sessions": "session_id, epoch_us(started_at), epoch_us(ended_at), round(1000 * duration_seconds)::bigint,"
+        " event_count::bigint, page_count::bigint, entry_page, exit_page, device_type, country, is_bounce, split_cause,"
+        " session_date",
     }
     with duckdb.connect(config={"threads": 2}) as duck:
         counted = {
