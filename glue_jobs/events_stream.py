@@ -45,7 +45,7 @@ def land(batch: Batch, arguments: Arguments) -> None:
     """Bring a batch into the tables. What is read again is found to be there."""
     arrivals = Observation()
     lines = (
-        batch.lines.observe(arrivals, F.min("arrived_at").alias("first")).withColumn(
+        batch.lines.observe(arrivals, F.min(F.unix_millis("arrived_at")).alias("first")).withColumn(
             "arrived_at", F.date_trunc("hour", "arrived_at")
         )  # as the raw archive has it
     )

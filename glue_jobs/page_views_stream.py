@@ -58,7 +58,7 @@ def land(batch: Batch, arguments: Arguments) -> None:
     """Add a batch to the counts and send on what they are now; what it has added before, it replaces."""
     spark, path = batch.lines.sparkSession, arguments.quarantine_path
     arrivals, tally = Observation(), counts.Tally(page_views.rules(arguments.lateness))
-    lines = batch.lines.observe(arrivals, F.min("arrived_at").alias("first"))
+    lines = batch.lines.observe(arrivals, F.min(F.unix_millis("arrived_at")).alias("first"))
     inspected = lines.transform(page_views.inspect, arguments.lateness).transform(tally.inspected)
     with (
         iceberg.branch(spark, arguments.page_counts_table, schemas.PAGE_COUNTS, batch.commit) as branch,

@@ -76,7 +76,7 @@ class Tally:
             self._inspected,
             F.count(F.lit(1)).alias("read"),
             F.count("reasons").alias("quarantined"),
-            F.min("arrived_at").alias("first_arrival"),
+            F.min(F.unix_millis("arrived_at")).alias("first_arrival"),  # Spark 3.5 observes no times
             F.count_if("is_outside").alias("outside_dates"),
             *[F.count_if(F.array_contains("reasons", reason)).alias(f"reason_{reason}") for reason in self._reasons],
         )
@@ -87,9 +87,9 @@ class Tally:
         return rows.observe(self._judged, *totals)
 
     def first_arrival(self) -> datetime | None:
-        """Return when the first row arrived, as Spark collects it; call it when they have been written."""
-        arrival: datetime | None = self._inspected.get["first_arrival"]
-        return arrival
+        """Return when the first row arrived, if any; call it when they have been written."""
+        milliseconds = self._inspected.get["first_arrival"]
+        return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
     def counts(self) -> Counts:
         """Return the counts; call it when what was passed on has been written."""

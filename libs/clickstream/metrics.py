@@ -2,7 +2,6 @@
 
 import json
 import time
-from datetime import datetime
 
 from clickstream.counts import Counts
 from clickstream.kinesis import Batch
@@ -10,8 +9,8 @@ from clickstream.kinesis import Batch
 NAMESPACE = "Clickstream"
 
 
-def emit_batch(job: str, batch: Batch, landed: Counts, first_arrival: datetime | None) -> None:
-    """Print what became of a batch; Lag runs from the arrival of its first record until it can be read."""
+def emit_batch(job: str, batch: Batch, landed: Counts, first_arrival: int | None) -> None:
+    """Print what became of a batch; Lag runs from the arrival of its first record (Unix ms) until it can be read."""
     ended = time.time()
     took = ended - batch.began
     metrics = {
@@ -22,7 +21,7 @@ def emit_batch(job: str, batch: Batch, landed: Counts, first_arrival: datetime |
         "Quarantined": (landed.quarantined, "Count"),
         "BatchTime": (round(took, 3), "Seconds"),
         "BatchTimeOfWindow": (round(100 * took / batch.window_seconds, 1), "Percent"),
-        "Lag": (round(ended - first_arrival.timestamp(), 3) if first_arrival else 0, "Seconds"),
+        "Lag": (round(ended - first_arrival / 1000, 3) if first_arrival else 0, "Seconds"),
     }
     defined = [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()]
     line = {
