@@ -5,47 +5,19 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Self
 
 import boto3  # type: ignore[import-untyped]
 
+from deploy.settings import Settings
+
 ROOT = Path(__file__).parent.parent
-STAGE = ROOT / "deploy" / "stages" / "dev.toml"
+STAGE = "dev"
 REGION = "us-east-1"
 START_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class LiveTable:
-    """A table of DynamoDB."""
-
-    key: Mapping[str, str]  # the types of its one or two attributes
-    expires: str  # the attribute that says when an item may go, in Unix seconds
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What the settings of a stage name."""
-
-    streams: Mapping[str, int]  # their shards
-    buckets: tuple[str, ...]
-    dynamodb: Mapping[str, LiveTable]
-
-    @classmethod
-    def read(cls, settings: Path) -> Self:
-        """Read a file of ``deploy/stages``."""
-        stage = tomllib.loads(settings.read_text())
-        return cls(
-            {name: stream["shards"] for name, stream in stage["streams"].items()},
-            tuple(stage["buckets"]),
-            {name: LiveTable(**table) for name, table in stage["dynamodb"].items()},
-        )
 
 
 @contextmanager
@@ -85,11 +57,11 @@ def session() -> boto3.Session:
     return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106
 
 
-def create(endpoint: str, stage: Stage) -> None:
+def create(endpoint: str, stage: Settings) -> None:
     """Make the stage's streams, buckets and tables of DynamoDB."""
     kinesis = session().client("kinesis", endpoint_url=endpoint)
-    for name, shards in stage.streams.items():
-        kinesis.create_stream(StreamName=name, ShardCount=shards)
+    for name, stream in stage.streams.items():
+        kinesis.create_stream(StreamName=name, ShardCount=stream.shards)
     s3 = session().client("s3", endpoint_url=endpoint)
     for name in stage.buckets:
         s3.create_bucket(Bucket=name)
@@ -97,9 +69,9 @@ def create(endpoint: str, stage: Stage) -> None:
     for name, table in stage.dynamodb.items():
         dynamodb.create_table(
             TableName=name,
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in table.key.items()],
+            AttributeDefinitions=[{"AttributeName": key["name"], "AttributeType": key["type"]} for key in table.key],
             KeySchema=[
-                {"AttributeName": key, "KeyType": role}
+                {"AttributeName": key["name"], "KeyType": role}
                 for key, role in zip(table.key, ("HASH", "RANGE"), strict=False)  # the second is optional
             ],
             BillingMode="PAY_PER_REQUEST",
@@ -112,11 +84,11 @@ def create(endpoint: str, stage: Stage) -> None:
 def stay(port: int) -> int:
     """Run the server with what the stage names, until interrupted or left by the parent; return the exit status."""
     parent = os.getppid()
-    stage = Stage.read(STAGE)
+    stage = Settings.read(STAGE)
     try:
         with running(port) as endpoint:
             create(endpoint, stage)
-            print(f"# AWS on this machine, with what {STAGE.relative_to(ROOT)} names: {endpoint}")
+            print(f"# AWS on this machine, with what the stage {STAGE} consists of: {endpoint}")
             print("\n".join(f"export {name}={value}" for name, value in environment(endpoint).items()), flush=True)
             while os.getppid() == parent:
                 time.sleep(1)

@@ -8,7 +8,7 @@ import threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local import moto_kinesis
+from local import moto_athena, moto_gaps, moto_glue, moto_kinesis, moto_lambda, moto_step_functions
 
 
 def serve(listening: int, port: int) -> None:
@@ -16,7 +16,8 @@ def serve(listening: int, port: int) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not one line per request
     os.environ["MOTO_PORT"] = str(port)  # moto calls itself
-    moto_kinesis.install()
+    for service in (moto_athena, moto_gaps, moto_glue, moto_kinesis, moto_lambda, moto_step_functions):
+        service.install()
     application = DomainDispatcherApplication(create_backend_app)
     make_server(
         "127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler, fd=listening

@@ -41,7 +41,12 @@ class Table:
 
 def tables(lake: str) -> list[Table]:
     """Read all of ``ddl/tables`` for a lake."""
-    return [_table(path.read_text().replace("${lake}", lake)) for path in sorted(FOLDER.glob("tables/*.sql"))]
+    return [read(text) for text in texts(lake)]
+
+
+def texts(lake: str) -> list[str]:
+    """Return the text of each of ``ddl/tables`` for a lake."""
+    return [path.read_text().replace("${lake}", lake) for path in sorted(FOLDER.glob("tables/*.sql"))]
 
 
 def spark_create(table: Table) -> str:
@@ -62,14 +67,15 @@ def views() -> dict[str, str]:
     return {create.this.name: create.expression.sql("spark") for create in parsed}
 
 
-def _table(sql: str) -> Table:
+def read(sql: str) -> Table:
+    """Read a ``CREATE TABLE``."""
     create = sqlglot.parse_one(sql, read="athena")
     properties = create.args["properties"]
     partitioned = properties.find(exp.PartitionedByProperty).this.expressions
     partition_columns = [part for part in partitioned if isinstance(part, exp.ColumnDef)]
     return Table(
         name=create.this.this.name,
-        columns=tuple(_column(column) for column in [*create.this.expressions, *partition_columns]),
+        columns=tuple(column(part) for part in [*create.this.expressions, *partition_columns]),
         partitions=tuple(part.name for part in partitioned),
         location=properties.find(exp.LocationProperty).this.name,
         properties={
@@ -78,6 +84,7 @@ def _table(sql: str) -> Table:
     )
 
 
-def _column(column: exp.ColumnDef) -> Column:
-    comment = column.find(exp.CommentColumnConstraint)
-    return Column(column.name, column.args["kind"].sql("spark").lower(), comment.this.name if comment else "")
+def column(definition: exp.ColumnDef) -> Column:
+    """Read the definition of a column."""
+    comment = definition.find(exp.CommentColumnConstraint)
+    return Column(definition.name, definition.args["kind"].sql("spark").lower(), comment.this.name if comment else "")

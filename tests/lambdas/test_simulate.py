@@ -2,6 +2,7 @@
 
 import pytest
 
+from deploy.settings import Settings
 from lambdas import simulate
 from local import aws, pump
 
@@ -18,7 +19,7 @@ class Context:
 
 @pytest.fixture(scope="module")
 def kinesis(endpoint):
-    aws.create(endpoint, aws.Stage.read(aws.STAGE))
+    aws.create(endpoint, Settings.read(aws.STAGE))
     return aws.session().client("kinesis", endpoint_url=endpoint)
 
 

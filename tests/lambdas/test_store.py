@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.settings import Settings
 from lambdas import store
 from local import aws, pump
 
@@ -85,7 +86,7 @@ def error(code):
 @pytest.fixture(scope="module")
 def stage(endpoint):
     """Make what the stage names."""
-    aws.create(endpoint, aws.Stage.read(aws.STAGE))
+    aws.create(endpoint, Settings.read(aws.STAGE))
     return endpoint
 
 

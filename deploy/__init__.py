@@ -1,0 +1,1 @@
+"""``python -m deploy``: what changes with every commit, from a working tree into an AWS account."""

@@ -1,0 +1,144 @@
+"""Glue: jobs and their runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+
+from deploy.account import TAGS, Account, is_missing
+from deploy.package import Package
+from deploy.plan import Fields
+from deploy.settings import Job, filled
+
+GLUE_VERSION = "6.0"  # left out, AWS takes 5.1
+COMMANDS = {"batch": "glueetl", "streaming": "gluestreaming"}
+# What GetJob answers and UpdateJob does not take, or derives from the other fields.
+NOT_DEFINED = {"Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "MaxCapacity", "ProfileName"}
+
+
+@dataclass(frozen=True)
+class GlueJob:
+    """A job; ``definition`` None: it is not in the settings any more."""
+
+    name: str
+    definition: Fields | None
+    glue: Any
+
+    @property
+    def title(self) -> str:
+        """Its kind and name."""
+        return f"job {self.name}"
+
+    @property
+    def wanted(self) -> Fields | None:
+        """Its definition."""
+        return self.definition
+
+    def found(self) -> Fields | None:
+        """Read its definition, with what was set by hand."""
+        try:
+            job = self.glue.get_job(JobName=self.name)["Job"]
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return {name: value for name, value in job.items() if name not in NOT_DEFINED and value not in ({}, [], None)}
+
+    def create(self) -> None:
+        """Define it."""
+        self.glue.create_job(Name=self.name, Tags=TAGS, **(self.definition or {}))
+
+    def update(self) -> None:
+        """Define it anew: UpdateJob forgets what it is not given."""
+        self.glue.update_job(JobName=self.name, JobUpdate=self.definition)
+
+    def delete(self) -> None:
+        """Forget it; its runs go with it."""
+        self.glue.delete_job(JobName=self.name)
+
+
+def wanted(account: Account, package: Package) -> list[GlueJob]:
+    """Give every job of the settings, and those of ours that are in no settings any more."""
+    glue = account.client("glue")
+    jobs = account.settings.jobs
+    return [
+        *[GlueJob(name, definition(name, job, account, package), glue) for name, job in jobs.items()],
+        *[GlueJob(name, None, glue) for name in deployed(account) if name not in jobs],
+    ]
+
+
+def deployed(account: Account) -> list[str]:
+    """List our jobs."""
+    pages = account.client("glue").get_paginator("list_jobs").paginate(Tags=TAGS)
+    return [name for page in pages for name in page["JobNames"]]
+
+
+def definition(name: str, job: Job, account: Account, package: Package) -> Fields:
+    """Write the whole definition of a job, as CreateJob and UpdateJob take it."""
+    code = f"s3://{account.bucket('code')}"
+    optional = {"MaintenanceWindow": job.maintenance_window, "Timeout": job.timeout_minutes}
+    return {
+        "Description": f"glue_jobs/{name}.py",
+        "Role": account.role(f"job-{name}"),
+        "GlueVersion": GLUE_VERSION,
+        "Command": {
+            "Name": COMMANDS[job.kind],
+            "PythonVersion": "3",
+            "ScriptLocation": f"{code}/{package.scripts[name].key}",
+        },
+        "WorkerType": job.worker_type,
+        "NumberOfWorkers": job.workers,
+        "ExecutionClass": "FLEX" if job.flex else "STANDARD",
+        "MaxRetries": job.retries,
+        "ExecutionProperty": {"MaxConcurrentRuns": job.concurrency},
+        "DefaultArguments": {
+            "--enable-auto-scaling": "true",
+            "--enable-metrics": "true",
+            "--enable-observability-metrics": "true",
+            "--enable-continuous-cloudwatch-log": "true",
+            "--datalake-formats": "iceberg",
+            "--conf": iceberg_catalog(account.bucket("lake")),
+            "--extra-py-files": f"{code}/{package.wheel.key}",
+            "--job-language": "python",
+            **{f"--{key}": filled(text, account.names) for key, text in job.arguments.items() if text is not None},
+        },
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def iceberg_catalog(lake: str) -> str:
+    """Write Spark's settings of the catalog ``glue_catalog``; Glue takes several as one ``--conf``."""
+    catalog = "spark.sql.catalog.glue_catalog"
+    settings = {
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
+        f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        f"{catalog}.warehouse": f"s3://{lake}/",
+    }
+    return " --conf ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def start(account: Account, name: str, arguments: Mapping[str, str]) -> str:
+    """Start a run; return its id."""
+    run: str = account.client("glue").start_job_run(JobName=name, Arguments=dict(arguments))["JobRunId"]
+    return run
+
+
+def runs(account: Account, name: str) -> list[dict[str, Any]]:
+    """Return the last runs of a job, newest first; none where the job is not there."""
+    try:
+        answer = account.client("glue").get_job_runs(JobName=name, MaxResults=10)
+    except ClientError as error:
+        if is_missing(error):
+            return []
+        raise
+    found: list[dict[str, Any]] = answer["JobRuns"]
+    return sorted(found, key=lambda run: run["StartedOn"], reverse=True)
+
+
+def run(account: Account, name: str, run_id: str) -> dict[str, Any]:
+    """Return one run."""
+    found: dict[str, Any] = account.client("glue").get_job_run(JobName=name, RunId=run_id)["JobRun"]
+    return found

@@ -1,0 +1,104 @@
+"""Step Functions: the state machine of ``state_machine.asl.json``."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+
+from deploy.account import TAGS, Account, is_missing
+from deploy.plan import Fields
+from deploy.settings import filled
+
+DEFINITION = Path(__file__).with_name("state_machine.asl.json")
+NAME = "clickstream"
+LOG_GROUP = "log-group:/aws/vendedlogs/states/clickstream:*"
+
+
+@dataclass(frozen=True)
+class StateMachine:
+    """The state machine."""
+
+    account: Account
+    is_wanted: bool = True
+
+    @property
+    def title(self) -> str:
+        """Its kind and name."""
+        return f"state machine {NAME}"
+
+    @property
+    def arn(self) -> str:
+        """Where it is."""
+        return self.account.arn("states", f"stateMachine:{NAME}")
+
+    @property
+    def wanted(self) -> Fields | None:
+        """Its definition, role and log."""
+        if not self.is_wanted:
+            return None
+        return {
+            "definition": json.loads(definition(self.account)),
+            "roleArn": self.account.role("pipeline"),
+            "loggingConfiguration": _logging(self.account),
+        }
+
+    def found(self) -> Fields | None:
+        """Read them."""
+        try:
+            found = self._client.describe_state_machine(stateMachineArn=self.arn)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return {
+            "definition": json.loads(found["definition"]),
+            "roleArn": found["roleArn"],
+            "loggingConfiguration": found.get("loggingConfiguration", {}),
+        }
+
+    def create(self) -> None:
+        """Make it."""
+        tags = [{"key": key, "value": value} for key, value in TAGS.items()]
+        self._client.create_state_machine(name=NAME, tags=tags, **self._fields())
+
+    def update(self) -> None:
+        """Give it a new definition; executions under way keep theirs."""
+        self._client.update_state_machine(stateMachineArn=self.arn, **self._fields())
+
+    def delete(self) -> None:
+        """Take it away."""
+        self._client.delete_state_machine(stateMachineArn=self.arn)
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Return the last executions, newest first."""
+        try:
+            answer = self._client.list_executions(stateMachineArn=self.arn, maxResults=10)
+        except ClientError as error:
+            if is_missing(error):
+                return []
+            raise
+        found: list[dict[str, Any]] = answer["executions"]
+        return found
+
+    def _fields(self) -> dict[str, Any]:
+        return {**(self.wanted or {}), "definition": definition(self.account)}
+
+    @property
+    def _client(self) -> Any:
+        return self.account.client("stepfunctions")
+
+
+def definition(account: Account) -> str:
+    """Fill in the stage's names."""
+    wait = account.settings.pipeline[NAME].wait_minutes
+    return filled(DEFINITION.read_text(), {**account.names, "wait_minutes": str(wait)})
+
+
+def _logging(account: Account) -> Fields:
+    return {
+        "level": "ERROR",
+        "includeExecutionData": True,
+        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": account.arn("logs", LOG_GROUP)}}],
+    }

@@ -1,0 +1,73 @@
+# Where it is said that something went well, or did not, and where what could not be delivered waits.
+
+locals {
+  queues = toset(concat(
+    [for name, function in local.settings.functions : name if can(function.streams)], ["schedules"],
+  ))
+}
+
+resource "aws_sns_topic" "topic" {
+  for_each          = toset(["PipelineSuccess", "PipelineFailure"])
+  name              = each.key
+  kms_master_key_id = aws_kms_key.data.id
+}
+
+data "aws_iam_policy_document" "failure" {
+  statement {
+    sid       = "WhatWatchesPublishes"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.topic["PipelineFailure"].arn]
+    principals {
+      type        = "Service"
+      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "failure" {
+  arn    = aws_sns_topic.topic["PipelineFailure"].arn
+  policy = data.aws_iam_policy_document.failure.json
+}
+
+resource "aws_sns_topic_subscription" "mail" {
+  for_each  = toset(local.place.alarms_to)
+  topic_arn = aws_sns_topic.topic["PipelineFailure"].arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+resource "aws_sqs_queue" "undelivered" {
+  for_each                          = local.queues
+  name                              = "undelivered-${each.key}"
+  message_retention_seconds         = 14 * 24 * 3600
+  kms_master_key_id                 = aws_kms_key.data.id
+  kms_data_key_reuse_period_seconds = 300
+}
+
+resource "aws_scheduler_schedule_group" "clickstream" {
+  name = "clickstream"
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  for_each          = local.settings.functions
+  name              = "/aws/lambda/${each.key}"
+  retention_in_days = 365
+  kms_key_id        = aws_kms_key.data.arn
+}
+
+resource "aws_cloudwatch_log_group" "archives" {
+  name              = "/aws/kinesisfirehose/clickstream"
+  retention_in_days = 365
+  kms_key_id        = aws_kms_key.data.arn
+}
+
+resource "aws_cloudwatch_log_group" "pipeline" {
+  name              = "/aws/vendedlogs/states/clickstream"
+  retention_in_days = 365
+  kms_key_id        = aws_kms_key.data.arn
+}

@@ -1,0 +1,306 @@
+# A role for each job, function and service; `*` stands only where AWS has no name to give.
+
+locals {
+  lake        = aws_s3_bucket.bucket["lake"].arn
+  code        = aws_s3_bucket.bucket["code"].arn
+  streams_arn = "arn:aws:kinesis:${local.here}:stream"
+  glue_arn    = "arn:aws:glue:${local.here}"
+  machine_arn = "arn:aws:states:${local.here}:stateMachine:clickstream"
+
+  services = merge(
+    { for name in keys(local.settings.jobs) : "job-${name}" => "glue.amazonaws.com" },
+    { for name in keys(local.settings.functions) : "function-${name}" => "lambda.amazonaws.com" },
+    { for name in keys(local.settings.archives) : "archive-${name}" => "firehose.amazonaws.com" },
+    { pipeline = "states.amazonaws.com", scheduler = "scheduler.amazonaws.com" },
+  )
+  policies = merge(
+    { for name, document in data.aws_iam_policy_document.job : "job-${name}" => document.json },
+    { for name, document in data.aws_iam_policy_document.function : "function-${name}" => document.json },
+    { for name, document in data.aws_iam_policy_document.archive : "archive-${name}" => document.json },
+    { pipeline = data.aws_iam_policy_document.pipeline.json, scheduler = data.aws_iam_policy_document.scheduler.json },
+  )
+}
+
+data "aws_iam_policy_document" "assume" {
+  for_each = local.services
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = [each.value]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+  }
+}
+
+resource "aws_iam_role" "role" {
+  for_each           = local.services
+  name               = "${local.prefix}-${each.key}"
+  assume_role_policy = data.aws_iam_policy_document.assume[each.key].json
+}
+
+resource "aws_iam_role_policy" "role" {
+  for_each = local.services
+  name     = "what-it-needs"
+  role     = aws_iam_role.role[each.key].id
+  policy   = local.policies[each.key]
+}
+
+locals {
+  folders = { # of the lake, and those that they lie in: S3A looks for each on its way down
+    for name, job in local.settings.jobs : name => distinct(flatten([
+      for folder in concat(try(job.access.read, []), job.access.write) : [
+        for depth in range(length(split("/", folder))) : join("/", slice(split("/", folder), 0, depth + 1))
+      ]
+    ]))
+  }
+}
+
+data "aws_iam_policy_document" "job" {
+  for_each = local.settings.jobs
+  statement {
+    sid       = "FindObjects"
+    actions   = ["s3:ListBucket"]
+    resources = [local.lake]
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = flatten([for folder in local.folders[each.key] : [folder, "${folder}/*"]])
+    }
+  }
+  statement {
+    sid     = "ReadObjects"
+    actions = ["s3:GetObject"]
+    resources = concat(
+      ["${local.code}/*"],
+      [for folder in local.folders[each.key] : "${local.lake}/${folder}"],
+      [for folder in concat(try(each.value.access.read, []), each.value.access.write) : "${local.lake}/${folder}/*"],
+    )
+  }
+  statement {
+    sid       = "WriteObjects"
+    actions   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    resources = [for folder in each.value.access.write : "${local.lake}/${folder}/*"]
+  }
+  statement {
+    sid       = "Decrypt"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+  }
+  dynamic "statement" {
+    for_each = try([each.value.access.tables], [])
+    content {
+      sid     = "CommitTables"
+      actions = ["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"]
+      resources = concat(
+        ["${local.glue_arn}:catalog", "${local.glue_arn}:database/clickstream"],
+        [for table in statement.value : "${local.glue_arn}:table/clickstream/${table}"],
+      )
+    }
+  }
+  dynamic "statement" {
+    for_each = try([each.value.access.streams], [])
+    content {
+      sid       = "ReadStreams"
+      actions   = local.read_stream
+      resources = [for stream in statement.value : "${local.streams_arn}/${stream}"]
+    }
+  }
+  dynamic "statement" {
+    for_each = try([each.value.access.put], [])
+    content {
+      sid       = "PutRecords"
+      actions   = ["kinesis:PutRecords"]
+      resources = [for stream in statement.value : "${local.streams_arn}/${stream}"]
+    }
+  }
+  statement {
+    sid       = "Log"
+    actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws-glue/jobs/*"]
+  }
+  statement {
+    sid       = "Measure" # metrics have no ARN
+    actions   = ["cloudwatch:PutMetricData"]
+    resources = ["*"]
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = ["Glue"]
+    }
+  }
+}
+
+locals {
+  read_stream = [
+    "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+  ]
+}
+
+data "aws_iam_policy_document" "function" {
+  for_each = local.settings.functions
+  statement {
+    sid       = "Log"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.function[each.key].arn}:*"]
+  }
+  dynamic "statement" {
+    for_each = try([each.value.streams], [])
+    content {
+      sid       = "BeCalledWithRecords"
+      actions   = local.read_stream
+      resources = [for stream in statement.value : "${local.streams_arn}/${stream}"]
+    }
+  }
+  dynamic "statement" {
+    for_each = try([each.value.streams], [])
+    content {
+      sid       = "GiveUpRecords"
+      actions   = ["sqs:SendMessage"]
+      resources = [aws_sqs_queue.undelivered[each.key].arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = try([each.value.access.write], [])
+    content {
+      sid       = "WriteObjects"
+      actions   = ["s3:PutObject"]
+      resources = [for folder in statement.value : "${local.lake}/${folder}/*"]
+    }
+  }
+  dynamic "statement" {
+    for_each = try([each.value.access.put], [])
+    content {
+      sid       = "PutRecords"
+      actions   = ["kinesis:PutRecords"]
+      resources = [for stream in statement.value : "${local.streams_arn}/${stream}"]
+    }
+  }
+  dynamic "statement" {
+    for_each = try([each.value.access.set], [])
+    content {
+      sid       = "SetItems"
+      actions   = ["dynamodb:PutItem"]
+      resources = [for table in statement.value : aws_dynamodb_table.live[table].arn]
+    }
+  }
+  dynamic "statement" {
+    for_each = can(each.value.access) || can(each.value.streams) ? ["used"] : []
+    content {
+      sid       = "Decrypt"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [aws_kms_key.data.arn]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "archive" {
+  for_each = local.settings.archives
+  statement {
+    sid       = "ReadStream"
+    actions   = local.read_stream
+    resources = ["${local.streams_arn}/${each.key}"]
+  }
+  statement {
+    sid       = "Transform"
+    actions   = ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"]
+    resources = ["arn:aws:lambda:${local.here}:function:${each.value.function}:$LATEST"]
+  }
+  statement {
+    sid       = "FindBucket"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
+    resources = [local.lake]
+  }
+  statement {
+    sid       = "WriteObjects"
+    actions   = ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"]
+    resources = ["${local.lake}/raw/${each.key}/*", "${local.lake}/failed/${each.key}/*"]
+  }
+  statement {
+    sid       = "Decrypt"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+  }
+  statement {
+    sid       = "Log"
+    actions   = ["logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.archives.arn}:log-stream:${each.key}"]
+  }
+}
+
+data "aws_iam_policy_document" "pipeline" {
+  statement {
+    sid       = "Simulate"
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["arn:aws:lambda:${local.here}:function:simulate"]
+  }
+  statement {
+    sid       = "SeeWhatLandedAndWhatWasWritten"
+    actions   = ["s3:ListBucket"]
+    resources = [local.lake]
+    condition {
+      test     = "StringEquals"
+      variable = "s3:prefix"
+      values   = ["raw/clickstream/", "clickstream/event_date="]
+    }
+  }
+  statement {
+    sid       = "RunJob"
+    actions   = ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]
+    resources = ["${local.glue_arn}:job/clickstream_batch"]
+  }
+  statement {
+    sid     = "RegisterPartitions"
+    actions = ["glue:GetTable", "glue:BatchCreatePartition"]
+    resources = [
+      "${local.glue_arn}:catalog", "${local.glue_arn}:database/clickstream",
+      "${local.glue_arn}:table/clickstream/clickstream",
+    ]
+  }
+  statement {
+    sid       = "Tell"
+    actions   = ["sns:Publish"]
+    resources = [for topic in aws_sns_topic.topic : topic.arn]
+  }
+  statement {
+    sid       = "Encrypt"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+  }
+  statement {
+    sid = "Log" # AWS takes no names for deliveries of logs
+    actions = [
+      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+      "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+    ]
+    resources = ["*"]
+  }
+}
+
+data "aws_iam_policy_document" "scheduler" {
+  statement {
+    sid       = "StartPipeline"
+    actions   = ["states:StartExecution"]
+    resources = [local.machine_arn]
+  }
+  statement {
+    sid       = "StartJobs"
+    actions   = ["glue:StartJobRun"]
+    resources = [for name, job in local.settings.jobs : "${local.glue_arn}:job/${name}"]
+  }
+  statement {
+    sid       = "KeepWhatFailed"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.undelivered["schedules"].arn]
+  }
+  statement {
+    sid       = "Encrypt"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+  }
+}

@@ -1,0 +1,313 @@
+"""``python -m deploy`` on an AWS of this machine in which everything of terraform's is there."""
+
+import json
+import os
+import time
+import zipfile
+from dataclasses import replace
+from functools import cache
+from io import BytesIO
+
+import pytest
+from click.testing import CliRunner
+
+from deploy import __main__ as command_line
+from deploy import account as accounts
+from deploy import jobs, package, tables
+from deploy.account import Account
+from deploy.settings import Settings
+from local import aws
+
+build = package.build  # of which the others here share one result
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    """Make what deploy asks terraform for."""
+    with aws.running() as endpoint, pytest.MonkeyPatch.context() as patch:
+        accounts.client.cache_clear()
+        for name, value in aws.environment(endpoint).items():
+            patch.setenv(name, value)
+        patch.setattr(package, "build", cache(package.build))  # the tree does not change meanwhile
+        account = Account.of(Settings.read("dev"), endpoint)
+        roles = [f"job-{name}" for name in account.settings.jobs]
+        roles += [f"function-{name}" for name in account.settings.functions]
+        for role in [*roles, "pipeline", "scheduler"]:
+            account.client("iam").create_role(RoleName=f"clickstream-dev-{role}", AssumeRolePolicyDocument="{}")
+        for bucket in account.settings.buckets:
+            account.client("s3").create_bucket(Bucket=account.bucket(bucket))
+        for stream in account.settings.streams:
+            account.client("kinesis").create_stream(StreamName=stream, ShardCount=1)
+        account.client("glue").create_database(DatabaseInput={"Name": "clickstream"})
+        account.client("scheduler").create_schedule_group(Name="clickstream")
+        account.client("athena").create_work_group(
+            Name="analysts",
+            Configuration={"ResultConfiguration": {"OutputLocation": f"s3://{account.bucket('lake')}/athena/"}},
+        )
+        yield account
+
+
+@pytest.fixture
+def account(prepared):
+    """Start with nothing deployed."""
+    for change in map(command_line.plan.change, command_line.leftovers(prepared)):
+        if change:
+            change.carry_out()
+    return prepared
+
+
+def deploy(*arguments, status=0):
+    done = CliRunner().invoke(command_line.main, arguments)
+    assert done.exit_code == status, f"{done.output}\n{done.exception!r}"
+    return done.output
+
+
+def changed(output):
+    return {text.split(" ", 1)[1] for text in output.splitlines() if text[:2] in ("+ ", "~ ", "- ")}
+
+
+def test_plan_shows_every_field_and_changes_nothing(account):
+    planned = deploy("plan")
+    assert "+ job events_batch\n    Command.Name: glueetl\n" in planned
+    assert "    GlueVersion: 6.0\n" in planned
+    assert account.client("glue").list_jobs()["JobNames"] == []
+    assert deploy("plan") == planned
+
+
+@pytest.mark.usefixtures("account")
+def test_apply_makes_what_plan_has_shown_and_a_second_one_nothing():
+    planned = deploy("plan")
+    applied = deploy("apply")
+    assert changed(applied) == changed(planned)
+    assert {title.split(" ")[0] for title in changed(applied)} >= {"function", "trigger", "job", "state", "schedule"}
+    assert deploy("plan") == "Nothing to change.\n"
+    assert deploy("apply") == "Nothing to change.\n"
+
+
+def test_what_was_changed_by_hand_is_shown_and_set_right(account):
+    deploy("apply")
+    glue = account.client("glue")
+    job = glue.get_job(JobName="replay")["Job"]
+    by_hand = {key: job[key] for key in ("Role", "Command", "GlueVersion", "DefaultArguments")}
+    by_hand["DefaultArguments"] = {**by_hand["DefaultArguments"], "--reason": "empty"}
+    glue.update_job(JobName="replay", JobUpdate={**by_hand, "NumberOfWorkers": 9, "WorkerType": "G.1X", "Timeout": 5})
+    planned = deploy("plan")
+    assert "~ job replay\n    DefaultArguments.--reason: empty -> nothing\n" in planned
+    assert "    NumberOfWorkers: 9 -> 4\n    Timeout: 5 -> 120\n" in planned
+    assert changed(deploy("apply")) == {"job replay"}
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_a_failure_in_the_middle_is_completed_by_the_next_apply(account, monkeypatch):
+    create = jobs.GlueJob.create
+
+    def fail_at_replay(job):
+        if job.name == "replay":
+            raise account.client("glue").exceptions.OperationTimeoutException(
+                {"Error": {"Code": "OperationTimeoutException", "Message": "too late"}}, "CreateJob"
+            )
+        create(job)
+
+    monkeypatch.setattr(jobs.GlueJob, "create", fail_at_replay)
+    failed = deploy("apply", status=1)
+    assert failed.splitlines()[-2:][0] == "+ job replay"
+    assert "Error: AWS: An error occurred (OperationTimeoutException)" in failed
+    monkeypatch.undo()
+    assert changed(deploy("apply")) == {
+        "job replay", "job sessions_batch", "state machine clickstream",
+        *[f"schedule {name}" for name in ("clickstream", "events_stream", "page_views_stream", "sessions_batch")],
+    }  # fmt: skip
+
+
+def without(account, monkeypatch, *names):
+    """Let the settings be those of a commit that does not have these jobs and functions yet."""
+    settings = replace(
+        account.settings,
+        jobs={name: job for name, job in account.settings.jobs.items() if name not in names},
+        functions={name: function for name, function in account.settings.functions.items() if name not in names},
+    )
+    monkeypatch.setattr(command_line.Settings, "read", lambda _: settings)
+
+
+def test_rolling_back_takes_away_what_the_older_commit_does_not_have(account, monkeypatch):
+    deploy("apply")
+    without(account, monkeypatch, "events_stream", "store")
+    assert changed(deploy("apply")) == {
+        "function store", "trigger sessions -> store", "trigger page_counts -> store", "job events_stream",
+        "schedule events_stream",
+    }  # fmt: skip
+    assert deploy("plan") == "Nothing to change.\n"
+    monkeypatch.undo()
+    assert len(changed(deploy("apply"))) == 5
+
+
+def test_jobs_of_others_are_left_alone(account):
+    account.client("glue").create_job(Name="theirs", Role="role", Command={"Name": "glueetl"})
+    deploy("apply")
+    deploy("destroy", "--yes")
+    assert account.client("glue").list_jobs()["JobNames"] == ["theirs"]
+    account.client("glue").delete_job(JobName="theirs")
+
+
+def test_destroy_asks_first_and_leaves_tables_and_files(account):
+    deploy("apply")
+    assert "Aborted!" in CliRunner().invoke(command_line.main, ["destroy"], input="n\n").output
+    assert account.client("glue").list_jobs()["JobNames"]
+    deploy("destroy", "--yes")
+    assert account.client("glue").list_jobs()["JobNames"] == []
+    assert account.client("lambda").list_functions()["Functions"] == []
+    assert account.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
+    assert account.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    assert account.client("scheduler").list_schedules()["Schedules"] == []
+    assert deploy("destroy", "--yes") == "Nothing was there.\n"
+    assert not {"file wheel", "table events"} & changed(deploy("plan"))
+
+
+def test_files_are_named_by_their_content(tmp_path):
+    built, again = build(), build()
+    assert [artifact.key for artifact in built.artifacts] == [artifact.key for artifact in again.artifacts]
+    with zipfile.ZipFile(BytesIO(built.wheel.content)) as wheel:
+        assert "clickstream/events.py" in wheel.namelist()
+    with zipfile.ZipFile(BytesIO(built.functions.content)) as functions:
+        assert {"lambdas/store.py", "simulator/visits.py"} <= set(functions.namelist())
+    (tmp_path / "glue_jobs").mkdir()
+    script = tmp_path / "glue_jobs" / "replay.py"
+    script.write_text("one")
+    (tmp_path / "pyproject.toml").write_text((package.ROOT / "pyproject.toml").read_text())
+    (tmp_path / "libs").symlink_to(package.ROOT / "libs")
+    for name in ("README.md", "LICENSE"):
+        (tmp_path / name).write_text("")
+    first = build(tmp_path).scripts["replay"].key
+    script.write_text("two")
+    assert build(tmp_path).scripts["replay"].key != first
+
+
+def test_a_new_script_is_a_new_file_and_a_new_definition(account, monkeypatch):
+    deploy("apply")
+    built_before = package.build
+
+    def with_other_script():
+        built = built_before()
+        script = package.Artifact("script replay", "0123456789abcdef/replay.py", b"other")
+        return replace(built, scripts={**built.scripts, "replay": script})
+
+    monkeypatch.setattr(package, "build", with_other_script)
+    assert changed(deploy("plan")) == {"file script replay", "job replay"}
+    deploy("apply")
+    location = account.client("glue").get_job(JobName="replay")["Job"]["Command"]["ScriptLocation"]
+    assert location == "s3://clickstream-dev-code-123456789012/0123456789abcdef/replay.py"
+    assert account.client("s3").get_object(Bucket=account.bucket("code"), Key="0123456789abcdef/replay.py")
+    monkeypatch.undo()
+    assert changed(deploy("apply")) == {"job replay"}  # rolled back: its file is still there
+
+
+def test_a_plain_table_is_declared_anew_and_an_iceberg_table_gets_new_columns(account):
+    deploy("apply")
+    glue = account.client("glue")
+    for name in ("clickstream", "events"):
+        table = glue.get_table(DatabaseName="clickstream", Name=name)["Table"]
+        storage = table["StorageDescriptor"]
+        storage["Columns"] = [column for column in storage["Columns"] if column["Name"] != "user_id"]
+        given = {key: table[key] for key in ("Name", "PartitionKeys")}
+        glue.update_table(DatabaseName="clickstream", TableInput={**given, "StorageDescriptor": storage})
+    assert "~ table clickstream\n    Columns.user_id: string 'Who visited'\n" in deploy("plan")
+    assert changed(deploy("apply")) == {"table clickstream", "table events"}
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_a_view_is_replaced_when_its_text_changes(account):
+    deploy("apply")
+    views = [table for table in tables.wanted(account) if isinstance(table, tables.AthenaView)]
+    (funnel,) = [view for view in views if view.name == "funnel"]
+    replace(funnel, sql=f"-- another text\n{funnel.sql}").create()
+    assert "~ view funnel\n    sha256: " in deploy("plan")
+    assert changed(deploy("apply")) == {"view funnel"}
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_a_column_of_an_iceberg_table_that_changes_needs_a_hand(account):
+    deploy("apply")
+    glue = account.client("glue")
+    table = glue.get_table(DatabaseName="clickstream", Name="events")["Table"]
+    given = {key: table[key] for key in ("Name", "PartitionKeys")}
+    storage = table["StorageDescriptor"]
+    wrong = [{**column, "Type": "int"} if column["Name"] == "created_at" else column for column in storage["Columns"]]
+    glue.update_table(
+        DatabaseName="clickstream", TableInput={**given, "StorageDescriptor": {**storage, "Columns": wrong}}
+    )
+    assert "Error: table events: Columns.created_at: int '" in deploy("apply", status=1)
+    glue.update_table(DatabaseName="clickstream", TableInput={**given, "StorageDescriptor": storage})
+
+
+def test_run_takes_arguments_of_the_job_and_no_others(account):
+    deploy("apply")
+    said = deploy("run", "replay", "--source", "events", "--reason", "empty")
+    run = jobs.run(account, "replay", said.split()[-1])
+    assert run["Arguments"] == {"--source": "events", "--reason": "empty"}
+    assert "Error: --sorce: the job takes --quarantine_path, --source" in deploy(
+        "run", "replay", "--sorce", "events", status=1
+    )
+    assert "Error: --source: the job takes" in deploy("run", "replay", "--source", status=1)
+    assert "Error: rplay: there is no such job; there are clickstream_batch" in deploy("run", "rplay", status=1)
+
+
+@pytest.mark.usefixtures("account")
+def test_run_waits_for_the_end_and_status_shows_it():
+    assert "job replay                     -" in deploy("status")
+    deploy("apply")
+    said = "replay: --source missing; this job needs --quarantine_path, --source"
+    assert deploy("run", "--wait", "replay", status=1).endswith(f"FAILED {said}\n")
+    status = deploy("status")
+    assert "job replay                     FAILED       20" in status
+    assert f"    {said}\n" in status
+    assert "state machine                  -" in status
+    assert "function store                 deployed" in status
+
+
+def test_logs_of_a_run_and_of_a_function(account):
+    deploy("apply")
+    assert "Error: replay has not run yet" in deploy("logs", "replay", status=1)
+    run = deploy("run", "replay").split()[-1]
+    assert deploy("logs", "replay") == ""
+    logs = account.client("logs")
+    for group, stream in [("/aws-glue/jobs/output", run), ("/aws/lambda/store", "2024/03/17/[$LATEST]1")]:
+        logs.create_log_group(logGroupName=group)
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        written = [{"timestamp": int(time.time() * 1000), "message": f"in {group}"}]
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=written)
+    assert deploy("logs", "replay") == "in /aws-glue/jobs/output\n"
+    assert deploy("logs", "replay", "--run", run) == "in /aws-glue/jobs/output\n"
+    assert deploy("logs", "store") == "in /aws/lambda/store\n"
+
+
+def test_what_terraform_has_not_made_is_named(account):
+    iam = account.client("iam")
+    iam.delete_role(RoleName="clickstream-dev-job-replay")
+    assert "Error: the role clickstream-dev-job-replay is not there: `make infrastructure STAGE=dev`" in deploy(
+        "plan", status=1
+    )
+    iam.create_role(RoleName="clickstream-dev-job-replay", AssumeRolePolicyDocument="{}")
+
+
+@pytest.mark.usefixtures("account")
+def test_no_credentials_are_a_sentence(monkeypatch):
+    accounts.client.cache_clear()
+    for name in list(os.environ):
+        if name.startswith("AWS_") and "URL" not in name:
+            monkeypatch.delenv(name)
+    assert "Error: AWS: Unable to locate credentials" in deploy("plan", status=1)
+    accounts.client.cache_clear()
+
+
+def test_a_jobs_definition_is_whole(account):
+    built = package.build()
+    for name, job in account.settings.jobs.items():
+        definition = jobs.definition(name, job, account, built)
+        assert definition["GlueVersion"] == "6.0"
+        arguments = definition["DefaultArguments"]
+        assert arguments["--datalake-formats"] == "iceberg"
+        assert arguments["--conf"].count("--conf") == 4
+        assert arguments["--extra-py-files"].endswith("clickstream-0.1.0-py3-none-any.whl")
+        assert "${" not in json.dumps(definition)
+    stream = jobs.definition("events_stream", account.settings.jobs["events_stream"], account, built)
+    assert (stream["Command"]["Name"], stream["MaintenanceWindow"]) == ("gluestreaming", "Sun:03")
