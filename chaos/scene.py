@@ -18,7 +18,7 @@ from chaos.stream import Stream
 from local import aws
 
 POLL_SECONDS = 0.005
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 600  # on a machine that is busy otherwise, too
 ALL_ROWS = f"""
     select '{TABLE}' as place, payload as text, false as is_base64 from {TABLE}
     union all
