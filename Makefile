@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check chaos bench bench-stream bench-sessions wheel clean
+.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check proof chaos bench bench-stream bench-sessions wheel infrastructure deploy destroy clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -31,6 +31,9 @@ types: setup ## Check types
 
 check: lint types test ## What CI runs: lint, types, tests
 
+proof: setup ## Terraform and deploy against the local AWS, there and back; what checkov finds (10 minutes)
+	.venv/bin/python -m pytest -m proof tests/deploy
+
 chaos: setup ## Kill, starve and confuse the stream's job, and hold its tables against what was sent (half an hour)
 	.venv/bin/python -m chaos
 
@@ -45,6 +48,22 @@ bench-sessions: setup ## Measure sessions_batch beside a floor, DuckDB and Polar
 
 wheel: setup ## Build the library's wheel into dist/
 	.tools/bin/uv build --quiet --wheel --out-dir dist
+
+STAGE ?= dev
+terraform = TF_WORKSPACE= terraform -chdir=deploy/terraform
+
+infrastructure: ## Apply terraform for STAGE (dev): what holds data, permissions or money
+	$(terraform) init -input=false
+	$(terraform) workspace select -or-create $(STAGE)
+	$(terraform) apply -var stage=$(STAGE)
+
+deploy: setup infrastructure ## From a clean account to running jobs, for STAGE (dev)
+	.venv/bin/python -m deploy --stage $(STAGE) apply
+
+destroy: setup ## And back: all of STAGE (dev); its data only if the stage is disposable
+	.venv/bin/python -m deploy --stage $(STAGE) destroy
+	$(terraform) workspace select $(STAGE)
+	$(terraform) destroy -var stage=$(STAGE)
 
 clean: ## Remove environments, caches and the local lake
 	rm -rf .venv .venv-5.1 .tools .cache .local dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

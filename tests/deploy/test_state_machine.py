@@ -16,7 +16,7 @@ from deploy.settings import Settings
 from lambdas import land_raw
 from local import aws, pump
 
-LONGEST_SECONDS = 240
+LONGEST_SECONDS = 600  # a machine may be busy
 MISSING = "not-there"
 numbers = count()
 
