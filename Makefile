@@ -31,8 +31,8 @@ types: setup ## Check types
 
 check: lint types test ## What CI runs: lint, types, tests
 
-proof: setup ## Terraform and deploy against the local AWS, there and back; what checkov finds (10 minutes)
-	.venv/bin/python -m pytest -m proof tests/deploy
+proof: setup ## Terraform and deploy against the local AWS, there and back; what checkov finds; the runbook (15 minutes)
+	.venv/bin/python -m pytest -m proof
 
 chaos: setup ## Kill, starve and confuse the stream's job, and hold its tables against what was sent (half an hour)
 	.venv/bin/python -m chaos
