@@ -30,7 +30,7 @@ def test_duckdb_finds_the_same_sessions(spark, trial):
             ("session_events", trial.session_events_table, "from numbered"),
             ("sessions", trial.sessions_table, sessions_duckdb.SUMMED_UP),
         ):
-            out = f"{trial.folder}/{name}"
+            out = f"{trial.folder}/read/{name}"
             spark.table(table).write.parquet(out)
             told = columns(schemas.SESSION_EVENTS if name == "session_events" else schemas.SESSIONS)
             duck.execute(f"create table actual_{name} as select {told} from read_parquet('{out}/*.parquet')")
