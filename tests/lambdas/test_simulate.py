@@ -68,7 +68,7 @@ def test_by_default_it_is_a_visit_a_second_for_20_seconds(handler):
         ({"shape": "orders"}, r"^orders is not known to the simulator\.$"),
         ({"rate": 0}, "^rate must be between"),
         ({"late": 2}, "^late is a share"),
-        ({"stream": "nowhere"}, r"^There is no stream nowhere\.$"),
+        ({"stream": "nowhere"}, r"^stream nowhere does not exist$"),
     ],
 )
 def test_what_it_cannot_do_fails_in_one_sentence(handler, event, said):

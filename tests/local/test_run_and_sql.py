@@ -155,7 +155,7 @@ def test_help_of_a_job_is_its_docstring_and_its_fields():
     assert said["raw_path"].endswith(" (needed)")
     assert said["mode"] == "merge or rebuild (merge unless given)"
     assert said["start_date"] == (
-        "a date like 2024-03-17: the first and the last day of the events that are taken (may be left out)"
+        "a date like 2024-03-17: the first day of the events that are taken (may be left out)"
     )
     assert said["max_quarantined_share"] == (
         "a share from 0 to 1: of the lines read; beyond it the run fails (1.0 unless given)"
