@@ -188,7 +188,7 @@ def test_a_job_that_fails_is_told_in_its_own_words(account, landing, told):
     assert states[-3:] == ["RunJob", "TellFailure", "Failed"]
     ((topic, said),) = told()
     assert topic == "PipelineFailure"
-    assert said.startswith("RunJob failed: clickstream_batch: 1000 of ")
+    assert said.startswith("RunJob failed: clickstream_batch: 100")
     assert "a larger share than --max_quarantined_share 0.1; nothing was committed (States.TaskFailed)" in said
 
 

@@ -89,6 +89,7 @@ def test_the_documented_event_is_landed_by_its_hour(endpoint, monkeypatch, capsy
     for name, value in aws.environment(endpoint).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAW_PATH", RAW_PATH)
+    land_raw._s3.cache_clear()  # noqa: SLF001  # another test may have called the function elsewhere
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="lake")
     assert land_raw.handler(DOCUMENTED, None) == {"batchItemFailures": []}
