@@ -138,5 +138,5 @@ def run_batches(lines: DataFrame, arguments: StreamArguments, land: Callable[[Ba
         writer.start().awaitTermination()
     except StreamingQueryException as error:
         said = re.findall(r"^[\w.]+(?:Error|Exception): .+$", str(error), re.MULTILINE)  # the source's own words
-        reason = failed[0] if failed else (said or str(error).splitlines())[-1]
+        reason = failed[0] if failed else said[-1] if said else str(error).splitlines()[0]
         raise errors.StreamError(f"the query ended: {reason}") from error

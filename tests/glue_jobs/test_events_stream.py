@@ -165,6 +165,18 @@ def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monk
     assert (stream.uuids(), stream.refused()) == (["a"], ["x", "y"])
 
 
+@pytest.mark.parametrize("log", ["offsets", "commits"])
+def test_a_torn_checkpoint_is_named(stream, log):
+    stream.put(event("a"))
+    stream.run()
+    torn = stream.checkpoint / log / "0"
+    torn.write_bytes(b"")
+    torn.with_name(".0.crc").unlink()
+    stream.put(event("b"))
+    with pytest.raises(errors.StreamError, match=f"/{log}/0"):
+        stream.run()
+
+
 def test_without_a_checkpoint_nothing_is_doubled(stream):
     for hour in range(3):
         stream.put(event("a"), event(f"b{hour}"), f"x{hour}", at=NOON + timedelta(hours=2 * hour))
