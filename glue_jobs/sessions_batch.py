@@ -108,11 +108,11 @@ def read_events(tables: SessionTables, newest: iceberg.Note | None, arguments: A
 @contextmanager
 def read_lines(tables: SessionTables, newest: iceberg.Note | None, arguments: Arguments) -> Iterator[Input]:
     """Read lines; events that the tables hold already are found by their text."""
-    lookback = timedelta(days=arguments.lookback_days)
+    rules = activity.line_rules(timedelta(days=arguments.lookback_days))
     inspected = activity.from_lines(
         raw.read_lines(tables.spark, str(arguments.raw_path)),
         arguments.source,
-        lookback,
+        rules,
         arguments.start_date,
         arguments.end_date,
     )
@@ -121,7 +121,7 @@ def read_lines(tables: SessionTables, newest: iceberg.Note | None, arguments: Ar
         first, last = spooled.where(activity.IS_TAKEN).agg(F.min(day), F.max(day)).collect()[0]
         yield Input(
             spooled,
-            list(activity.line_rules(lookback)),
+            list(rules),
             stored=tables.stored(first, last) if newest else None,
             is_first=newest is None,
             is_whole=False,

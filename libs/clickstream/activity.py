@@ -57,7 +57,7 @@ def from_events(events: DataFrame, origin: str, lookback: timedelta) -> DataFram
 
 
 def from_lines(
-    lines: DataFrame, source: str, lookback: timedelta, start: date | None = None, end: date | None = None
+    lines: DataFrame, source: str, rules: Rules, start: date | None = None, end: date | None = None
 ) -> DataFrame:
     """Parse ``schemas.RAW_LINE``; a line has no id, so that it is known by its text."""
     fields = FIELDS[source]
@@ -76,7 +76,7 @@ def from_lines(
     return (
         parsed
         .withColumns(country | unknown)
-        .transform(quarantine.with_reasons, line_rules(lookback))
+        .transform(quarantine.with_reasons, rules)
         .withColumn("is_anonymous", F.lit(False))
         .withColumn("is_outside", F.col("reasons").isNull() & _is_outside(start, end))
     )

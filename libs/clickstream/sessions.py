@@ -15,7 +15,12 @@ RESUMED = ("block_started_at", "sessions_before")  # how a user's rows go on fro
 
 
 def to_session_events(activity: DataFrame, gap: timedelta, longest: timedelta) -> DataFrame:
-    """Put ``schemas.ACTIVITY`` into sessions and number them: ``schemas.SESSION_EVENTS``.
+    """Put ``schemas.ACTIVITY`` into sessions and number them: ``schemas.SESSION_EVENTS``."""
+    return activity.transform(with_sessions, gap, longest).select(*schemas.SESSION_EVENTS.names)
+
+
+def with_sessions(activity: DataFrame, gap: timedelta, longest: timedelta) -> DataFrame:
+    """Add the columns of ``schemas.SESSION_EVENTS``, and block_started_at.
 
     A pause longer than the gap begins a block; a block is cut at each whole multiple of ``longest`` after its start,
     and a piece of it in which anything happened is a session. Rows may bring ``RESUMED``, the same in all rows of a
@@ -48,7 +53,7 @@ def to_session_events(activity: DataFrame, gap: timedelta, longest: timedelta) -
         .withColumn("session_id", F.concat_ws("-", "user_id", "session_number"))
         .withColumn("split_cause", F.when(F.col("first.piece") > 0, F.lit(MAX_LENGTH)))
         .withColumn("session_date", F.to_date("first.event_time"))
-        .select(*schemas.SESSION_EVENTS.names)
+        .withColumn("block_started_at", F.timestamp_micros("block"))
     )
 
 
