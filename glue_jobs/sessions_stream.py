@@ -11,13 +11,13 @@ Rerun   safe: goes on where --checkpoint_path says; without it, numbers begin at
 
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import activity, counts, kinesis, live_sessions, metrics, parquet, quarantine, schemas
+from clickstream import activity, counts, kinesis, live_sessions, metrics, parquet, quarantine
 from clickstream.arguments import Folder, PositiveInt, check_apart, parse_arguments
 from clickstream.glue import glue_session
 from clickstream.kinesis import Batch, StreamArguments
@@ -54,7 +54,7 @@ def land(batch: Batch, arguments: Arguments) -> None:
     """Carry the sessions on by a batch and tell of it; what is told twice is the same, in a later version."""
     spark, path = batch.lines.sparkSession, arguments.quarantine_path
     before = live_sessions.read(spark, arguments.carried_path, batch.number)
-    watermark = before.agg(F.max("watermark")).collect()[0][0]
+    (watermark,) = before.agg(F.max("watermark")).collect()[0]
     rules = live_sessions.rules(watermark)
     arrivals, tally = Observation(), counts.Tally(rules)
     lines = batch.lines.observe(
@@ -87,8 +87,11 @@ def land(batch: Batch, arguments: Arguments) -> None:
     metrics.emit_batch("sessions_stream", batch, landed, arrivals.get["first"])
 
 
-def advanced(watermark: datetime | None, last_arrival: int | None, arguments: Arguments) -> datetime | None:
-    """Return the watermark after a batch whose last record arrived then (Unix ms)."""
+def advanced(watermark: int | None, last_arrival: int | None, arguments: Arguments) -> int | None:
+    """Move the watermark on to where the last arrival puts it; all in Unix ms."""
+    if last_arrival is None:
+        return watermark
+    return max(watermark or 0, last_arrival - 1000 * arguments.lateness_seconds)
 
 
 if __name__ == "__main__":

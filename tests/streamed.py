@@ -3,6 +3,7 @@
 The local Kinesis has tests of its own, and Spark 3.5 has none.
 """
 
+import json
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -59,3 +60,14 @@ class Streamed:
         schema = f"`{TEXT}` string, {ARRIVED} timestamp"
         in_turn = self.trial.spark.readStream.schema(schema).option("maxFilesPerTrigger", 1)
         return in_turn.parquet(str(self.folder))
+
+
+def sent_to(kinesis: Any, stream: str) -> list[dict[str, Any]]:
+    """Read the JSON objects in a stream of one shard."""
+    shard = kinesis.list_shards(StreamName=stream)["Shards"][0]["ShardId"]
+    start = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    at, found = start["ShardIterator"], []
+    while records := (answer := kinesis.get_records(ShardIterator=at))["Records"]:
+        found += [json.loads(record["Data"]) for record in records]
+        at = answer["NextShardIterator"]
+    return found

@@ -4,11 +4,11 @@ The watermark is the newest arrival less the lateness. What happened before that
 session is closed once it lies so far back that nothing which is not late can change it.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType, TimestampType
 
 from clickstream import errors, files, parquet, schemas, sessions, visits
 from clickstream.quarantine import Rules
@@ -22,7 +22,7 @@ CARRIED = StructType([  # an event of a session; or, without event_uuid, the num
     StructField("block_started_at", TimestampType()),
     StructField("is_new", BooleanType()),  # came with this batch
     StructField("is_closed", BooleanType()),  # nothing can change the session, and the next batch does not keep it
-    StructField("watermark", TimestampType()),
+    StructField("watermark", LongType()),  # Unix ms, the same in all rows
 ])
 
 _IS_EVENT = "event_uuid is not null"
@@ -52,9 +52,9 @@ def write(carried: DataFrame, path: str, batch: int) -> DataFrame:
     return parquet.read(spark, f"{path}/{batch}", CARRIED)
 
 
-def rules(watermark: datetime | None) -> Rules:
+def rules(watermark: int | None) -> Rules:
     """Say what has to hold for a record, by the reason it is refused for otherwise."""
-    is_in_time = F.col("event_time") >= F.lit(watermark) if watermark else F.lit(True)
+    is_in_time = F.lit(True) if watermark is None else F.col("event_time") >= F.timestamp_millis(F.lit(watermark))
     return {
         **visits.rules(),
         "user_id_too_long": F.col("user_id").isNull() | (F.octet_length("user_id") <= LONGEST_USER_ID),
@@ -77,9 +77,12 @@ def with_outcome(accepted: DataFrame, carried: DataFrame) -> DataFrame:
 
 
 def carried_on(  # noqa: PLR0913  # the rules of sessions, and those of the stream
-    carried: DataFrame, new: DataFrame, gap: timedelta, longest: timedelta, watermark: datetime, kept: timedelta
+    carried: DataFrame, new: DataFrame, *, gap: timedelta, longest: timedelta, watermark: int | None, kept: timedelta
 ) -> DataFrame:
-    """Add new ``schemas.ACTIVITY`` to what is ``CARRIED``; a user who was away for ``kept`` is forgotten. Whole batch."""
+    """Add new ``schemas.ACTIVITY`` to what is ``CARRIED``; a user who was away for ``kept`` is forgotten.
+
+    Whole batch. The watermark is the one that the batch leaves behind.
+    """
     is_open = F.expr(f"{_IS_EVENT} and not is_closed")
     resumed_block = F.when(F.col("split_cause").isNotNull(), F.col("block_started_at"))
     users = (
@@ -95,24 +98,26 @@ def carried_on(  # noqa: PLR0913  # the rules of sessions, and those of the stre
     )
     stored = carried.where(is_open).select(*schemas.ACTIVITY.names, F.lit(False).alias("is_new"))
     at_hand = stored.unionByName(new.select(*schemas.ACTIVITY.names, F.lit(True).alias("is_new")))
-    made = at_hand.join(users.select("user_id", *sessions.RESUMED), "user_id", "left")
+    made = at_hand.join(users.select("user_id", *sessions.RESUMED), "user_id", "left").fillna(0, "sessions_before")
 
-    until = F.lit(watermark)
+    until = F.timestamp_millis(F.lit(watermark).cast("long"))
     ended_at = F.max("event_time").over(Window.partitionBy(*_SESSION))
     settled = F.max(F.when(F.col("event_time") <= until, F.col("session_number"))).over(Window.partitionBy("user_id"))
-    is_closed = (ended_at + F.lit(gap) < until) | F.coalesce(F.col("session_number") < settled, F.lit(False))
+    is_closed = F.coalesce(ended_at + F.lit(gap) < until, F.lit(False)) | F.coalesce(
+        F.col("session_number") < settled, F.lit(False)
+    )
     resting = users.where("first is null").where(F.col("event_time") >= until - F.lit(kept))
     return (
         made
         .transform(sessions.with_sessions, gap, longest)
         .withColumn("is_closed", is_closed)
         .unionByName(
-            resting
-            .join(new.select("user_id"), "user_id", "left_anti")
-            .select("user_id", "session_number", "event_time", F.lit(True).alias("is_closed")),
+            resting.join(new.select("user_id"), "user_id", "left_anti").select(
+                "user_id", "session_number", "event_time", F.lit(True).alias("is_closed")
+            ),
             allowMissingColumns=True,
         )
-        .withColumn("watermark", until)
+        .withColumn("watermark", F.lit(watermark).cast("long"))
         .select(*CARRIED.names)
     )
 

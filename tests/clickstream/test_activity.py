@@ -76,7 +76,11 @@ def test_lines_of_each_input(spark):
         line = json.dumps({"user_id": "ada"} | fields)
         raw = spark.createDataFrame([(line, "file", TIME)], schemas.RAW_LINE)
         (row,) = (
-            activity.from_lines(raw, source, activity.line_rules(WEEK)).where(activity.IS_TAKEN).select(*schemas.ACTIVITY.names).collect()
+            activity
+            .from_lines(raw, source, activity.line_rules(WEEK))
+            .where(activity.IS_TAKEN)
+            .select(*schemas.ACTIVITY.names)
+            .collect()
         )
         assert tuple(row) == ("ada", hashlib.sha256(line.encode()).hexdigest(), TIME, *said), source
 
@@ -92,5 +96,7 @@ def test_lines_are_refused_for_their_reasons_and_dates_are_outside(spark):
         '{"user_id": "ada", "event_timestamp": "2024-03-17 00:00:00"}': (None, True),
     }
     raw = spark.createDataFrame([(line, "file", TIME) for line in story], schemas.RAW_LINE)
-    found = activity.from_lines(raw, "clicks", activity.line_rules(WEEK), date(2024, 3, 16), date(2024, 3, 16)).collect()
+    found = activity.from_lines(
+        raw, "clicks", activity.line_rules(WEEK), date(2024, 3, 16), date(2024, 3, 16)
+    ).collect()
     assert {row.raw: (row.reasons, row.is_outside) for row in found} == story

@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from streamed import NOON, Streamed
+from streamed import NOON, Streamed, sent_to
 
 import page_views_stream
 from clickstream import errors, files
@@ -48,11 +48,8 @@ class PageViews(Streamed):
 
     def live(self) -> dict:
         """Keep what has the highest version, as the store does."""
-        shard = self.client.list_shards(StreamName=self.counts)["Shards"][0]["ShardId"]
-        start = self.client.get_shard_iterator(StreamName=self.counts, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
-        records = self.client.get_records(ShardIterator=start["ShardIterator"])["Records"]
         newest = {}
-        for sent in (json.loads(record["Data"]) for record in records):
+        for sent in sent_to(self.client, self.counts):
             assert sent["version"] >= newest.get((sent["page"], sent["window_start"]), sent)["version"]
             newest[sent["page"], sent["window_start"]] = sent
         return newest

@@ -1,0 +1,240 @@
+"""Clicks -> their sessions while they go on, and these are the ones that the batch finds."""
+
+import json
+import shutil
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+import sessions_oracle
+import sessions_stream
+from streamed import NOON, Streamed, sent_to
+
+from clickstream import errors, files
+from clickstream.arguments import Folder, PositiveInt
+from lambdas import store
+from local import aws
+
+SECOND = timedelta(seconds=1)
+
+
+def click(second, user="ada", **fields):
+    at = NOON + second * SECOND
+    return json.dumps({"user_id": user, "event_timestamp": at.isoformat(), "event_name": f"{user}@{second}", **fields})
+
+
+class Live(Streamed):
+    """The job on a stream of one trial, and the stream that it writes to."""
+
+    def __init__(self, trial, endpoint, monkeypatch) -> None:
+        super().__init__(trial, monkeypatch)
+        self.endpoint, self.stream = endpoint, trial.folder.name
+        self.client = aws.session().client("kinesis", endpoint_url=endpoint)
+        self.client.create_stream(StreamName=self.stream, ShardCount=1)
+
+    def click(self, second, *clicks, again=None) -> None:
+        """Let records arrive at a second, in a batch of their own."""
+        self.put(*clicks, at=NOON + second * SECOND, again=again)
+
+    def run(self, **arguments) -> None:
+        given = {
+            "stream_name": "clicks",
+            "endpoint_url": self.endpoint,
+            "sessions_stream": self.stream,
+            "quarantine_path": Folder(self.trial.quarantine_path),
+            "checkpoint_path": Folder(str(self.checkpoint)),
+            "run": "available_now",
+        }
+        sessions_stream.main(self.trial.spark, sessions_stream.Arguments(**given | arguments))
+
+    def told(self) -> list[dict]:
+        return sent_to(self.client, self.stream)
+
+    def live(self) -> dict[str, dict]:
+        """Keep what has the highest version, as the store does; what is gone is left out."""
+        newest = {}
+        for sent in self.told():
+            store.read(json.dumps(sent).encode(), store.Session)  # <- it takes it
+            assert sent["version"] >= newest.get((sent["user_id"], sent["session_number"]), sent)["version"]
+            newest[sent["user_id"], sent["session_number"]] = sent
+        return {sent["session_id"]: sent for sent in newest.values() if sent["event_count"]}
+
+    def counts(self) -> dict[str, tuple[int, bool]]:
+        return {name: (sent["event_count"], sent["is_closed"]) for name, sent in self.live().items()}
+
+
+@pytest.fixture
+def live(trial, endpoint, monkeypatch) -> Live:
+    for name, value in aws.environment(endpoint).items():
+        monkeypatch.setenv(name, value)
+    return Live(trial, endpoint, monkeypatch)
+
+
+def test_each_click_is_told_with_its_session_and_closed_ones_are_summed_up(live):
+    live.click(0, click(0, device_type="phone"), click(0, device_type="phone"))
+    live.click(12, click(10), click(10, "bob"))  # <- exactly the gap: the same session
+    live.click(22, click(21))  # <- a second more
+    live.run()
+    told = live.told()
+    events = [(sent["event_name"], sent["session_id"], sent["new_session"]) for sent in told if "event_name" in sent]
+    assert sorted(events) == [
+        ("ada@0", "ada-1", 1),
+        ("ada@10", "ada-1", 0),
+        ("ada@21", "ada-2", 1),
+        ("bob@10", "bob-1", 1),
+    ]
+    assert live.counts() == {"ada-1": (2, False), "ada-2": (1, False), "bob-1": (1, False)}
+    assert live.live()["ada-1"]["started_at"] == "2024-03-17T12:00:00.000Z"
+
+    live.click(91, click(91, "cyd"))  # <- the watermark is at 31: exactly the gap after ada-2 and bob-1
+    live.run()
+    assert live.counts()["ada-1"] == (2, True)
+    assert live.counts()["ada-2"] == (1, False)
+    live.click(92, click(92, "cyd"))
+    live.run()
+    assert live.counts() == {"ada-1": (2, True), "ada-2": (1, True), "bob-1": (1, True), "cyd-1": (2, False)}
+    (closed,) = [sent for sent in live.told() if sent["session_id"] == "ada-1" and sent["is_closed"]]
+    assert (closed["duration_seconds"], closed["device_type"], "event_name" in closed) == (10, "phone", False)
+
+    live.click(100, click(99))  # <- the numbers go on
+    live.run()
+    assert live.counts()["ada-3"] == (1, False)
+
+
+def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_refused(live):
+    live.click(0, click(0))
+    live.click(30, click(16), click(30))
+    live.run()
+    assert live.counts() == {"ada-1": (1, False), "ada-2": (1, False), "ada-3": (1, False)}
+    live.click(60, click(8))  # <- within the gap of both: they become one
+    live.run()
+    assert live.counts() == {"ada-1": (3, False), "ada-2": (1, False)}
+    (gone,) = [sent for sent in live.told() if not sent["event_count"]]
+    assert (gone["session_id"], gone["is_closed"]) == ("ada-3", True)
+
+    live.click(90, click(-1), click(0, "bob"))  # <- the watermark is at 0
+    live.run()
+    assert [(row["raw"], row["reasons"]) for row in live.trial.quarantine()] == [(click(-1), ["late"])]
+    assert live.counts() == {"ada-1": (3, True), "ada-2": (1, False), "bob-1": (1, True)}
+
+
+def test_a_batch_that_is_landed_again_tells_the_same(live, monkeypatch):
+    live.click(0, click(0), click(0, "bob"))
+    live.click(100, click(100), click(95, "bob"), "x")
+
+    def no_space(*_):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(files, "move", no_space)
+        with pytest.raises(errors.StreamError, match="No space left on device"):
+            live.run()
+    assert live.refused() == []
+    live.run()
+    counts = {"ada-1": (1, True), "ada-2": (1, False), "bob-1": (1, True), "bob-2": (1, False)}
+    assert live.counts() == counts
+    assert live.refused() == ["x"]
+    live.forget(1)
+    live.click(100, click(100), click(95, "bob"), "x", click(101), again=1)  # <- Glue reads on from where it began
+    live.run()
+    assert live.counts() == counts | {"ada-2": (2, False)}
+    assert live.refused() == ["x"]
+
+
+def test_a_session_is_cut_at_its_maximum_over_many_batches(live):
+    seconds = range(0, 9_000, 500)
+    for batch in (seconds[:5], seconds[5:9], seconds[9:10], seconds[10:]):
+        live.click(batch[-1], *[click(second) for second in batch])
+    live.run(gap_seconds=PositiveInt(600), max_session_hours=PositiveInt(1))
+    found = {name: (sent["event_count"], sent.get("split_cause")) for name, sent in live.live().items()}
+    assert found == {"ada-1": (8, None), "ada-2": (7, "max_length"), "ada-3": (3, "max_length")}
+
+
+def test_a_user_who_was_away_for_long_is_a_new_one(live):
+    day = 86_400
+    live.click(0, click(0))
+    live.click(200, click(200, "bob"))  # <- ada-1 is closed
+    live.click(day, click(day))
+    live.click(day + 300, click(day + 300, "cyd"))  # <- a day after bob was here, and the lateness
+    live.click(3 * day, click(3 * day, "bob"))
+    live.click(3 * day, click(3 * day))
+    live.run(kept_days=PositiveInt(1))
+    assert sorted({sent["session_id"] for sent in live.told() if sent["user_id"] != "cyd"}) == [
+        "ada-1",
+        "ada-2",
+        "bob-1",
+    ]
+
+
+def test_a_checkpoint_is_of_one_gap(live):
+    live.click(0, click(0))
+    live.run()
+    live.click(1, click(1))
+    with pytest.raises(errors.StreamError, match="with another gap or maximum length, begin another checkpoint"):
+        live.run(gap_seconds=PositiveInt(60))
+    live.run()
+    assert live.counts() == {"ada-1": (2, False)}
+
+
+def test_without_a_checkpoint_it_begins_anew(live):
+    live.click(100, click(0), click(100))
+    live.run()
+    shutil.rmtree(live.checkpoint)
+    live.run()
+    assert live.counts() == {"ada-1": (1, True), "ada-2": (1, False)}
+
+
+def test_what_a_client_can_send_does_not_stop_the_stream(live):
+    broken = ["", "x", "[]", click(0, ""), click(0, "u" * 2029), click(0, 7.5), '{"user_id": "ada"}', "\ufffd"]
+    live.click(0, *broken, click(0, "u" * 2028), click(0, event_name="n" * 1_000_000))
+    live.click(0)
+    live.run()
+    assert live.refused() == sorted(broken)
+    assert live.counts() == {"ada-1": (1, False), "u" * 2028 + "-1": (1, False)}
+
+
+def test_a_stream_that_is_not_there_is_named(live):
+    live.click(0, click(0))
+    with pytest.raises(errors.StreamError, match="stream nowhere does not exist"):
+        live.run(sessions_stream="nowhere")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_live_sessions_are_those_of_the_batch_and_of_the_rules(live, seed):
+    random = Random(seed)
+    gap, lateness = timedelta(seconds=10), 60
+    clicks = sorted(
+        (second + random.randrange(lateness), second, f"u{random.randrange(40)}")
+        for second in random.choices(range(400), k=1_500)
+    )
+    batches, at = [], 0
+    while at < len(clicks):
+        batches.append(clicks[at : at + random.randrange(1, 400)])
+        at += len(batches[-1])
+    for batch in batches:
+        rows = [click(second, user) for _, second, user in batch]
+        live.click(batch[-1][0], *rows, *random.choices(rows, k=3))
+    live.run()
+
+    texts = {click(second, user): (second, user) for _, second, user in clicks}
+    live.trial.send(sorted(texts))
+    live.trial.sessions_batch(source="clicks", raw_path=str(live.trial.raw), gap_seconds=10)
+    columns = ("user_id", "session_number", "session_id", "session_key", "event_count")
+    found = sorted(tuple(sent[name] for name in columns) for sent in live.live().values())
+    assert found == sorted(tuple(row[name] for name in columns) for row in live.trial.sessions())
+
+    activity = [
+        {"user_id": user, "event_uuid": text, "event_time": (NOON + second * timedelta(seconds=1)).replace(tzinfo=None)}
+        for text, (second, user) in texts.items()
+    ]
+    by_rules = {}
+    for row in sessions_oracle.session_events(activity, gap, timedelta(hours=24)):
+        by_rules.setdefault(row["session_id"], []).append(row["event_time"])
+    assert {name: (len(times), _told(times[0]), _told(times[-1])) for name, times in by_rules.items()} == {
+        name: (sent["event_count"], sent["started_at"], sent["ended_at"]) for name, sent in live.live().items()
+    }
+    assert live.refused() == []
+
+
+def _told(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
