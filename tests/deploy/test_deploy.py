@@ -114,8 +114,9 @@ def test_a_failure_in_the_middle_is_completed_by_the_next_apply(account, monkeyp
     assert "Error: AWS: An error occurred (OperationTimeoutException)" in failed
     monkeypatch.undo()
     assert changed(deploy("apply")) == {
-        "job replay", "job sessions_batch", "state machine clickstream",
-        *[f"schedule {name}" for name in ("clickstream", "events_stream", "page_views_stream", "sessions_batch")],
+        "job replay", "job sessions_batch", "job sessions_stream", "state machine clickstream",
+        *[f"schedule {name}" for name in
+          ("clickstream", "events_stream", "page_views_stream", "sessions_batch", "sessions_stream")],
     }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def test_a_jobs_access_is_what_its_arguments_name(stage):
         assert allowed == paths | tables, name
         assert set(job.access.get("tables", [])) == tables, name
         assert set(job.access.get("streams", [])) == streams, name
-        assert set(job.access.get("put", [])) == {v for k, v in job.arguments.items() if k.endswith("counts_stream")}
+        assert set(job.access.get("put", [])) == {v for k, v in job.arguments.items() if k.endswith("_stream")}
 
 
 def test_every_table_is_written_by_a_job(stage):

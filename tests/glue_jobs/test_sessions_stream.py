@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 import sessions_oracle
-import sessions_stream
 from streamed import NOON, Streamed, sent_to
 
+import sessions_stream
 from clickstream import errors, files
 from clickstream.arguments import Folder, PositiveInt
 from lambdas import store
