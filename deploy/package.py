@@ -14,6 +14,7 @@ from deploy.errors import PackageError
 
 ROOT = Path(__file__).parent.parent
 UV = ROOT / ".tools" / "bin" / "uv"
+FUNCTIONS = ("lambdas", "simulator", "libs/clickstream")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 
 
@@ -50,7 +51,7 @@ def build(root: Path = ROOT) -> Package:
     scripts = {path.stem: path for path in sorted(root.glob("glue_jobs/*.py"))}
     return Package(
         wheel=_wheel(root),
-        functions=_artifact("functions", "functions.zip", _zip(root, ["lambdas", "simulator"])),
+        functions=_artifact("functions", "functions.zip", _zip(root, FUNCTIONS)),
         scripts={name: _artifact(f"script {name}", path.name, path.read_bytes()) for name, path in scripts.items()},
     )
 
@@ -77,8 +78,9 @@ def _zip(root: Path, folders: Iterable[str]) -> bytes:
     """Zip Python files, with nothing in it that depends on when or where."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(path for folder in folders for path in (root / folder).rglob("*.py")):
-            entry = zipfile.ZipInfo(str(path.relative_to(root)), EPOCH)
+        found = ((root / folder, path) for folder in folders for path in (root / folder).rglob("*.py"))
+        for folder, path in sorted(found):
+            entry = zipfile.ZipInfo(str(path.relative_to(folder.parent)), EPOCH)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return content.getvalue()

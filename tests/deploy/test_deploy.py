@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -181,6 +183,24 @@ def test_files_are_named_by_their_content(tmp_path):
     first = build(tmp_path).scripts["replay"].key
     script.write_text("two")
     assert build(tmp_path).scripts["replay"].key != first
+
+
+def test_the_functions_zip_is_small_and_holds_all_that_handlers_import(account, tmp_path):
+    content = build().functions.content
+    assert len(content) < 5 * 2**20
+    zipfile.ZipFile(BytesIO(content)).extractall(tmp_path)
+    handlers = [function.handler for function in account.settings.functions.values()]
+    check = f"""
+import importlib, operator, sys
+for handler in {handlers}:
+    module, _, name = handler.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+ours = [module for name, module in sys.modules.items() if name.split(".")[0] in ("lambdas", "simulator", "clickstream")]
+print(*{{module.__file__.startswith({str(tmp_path)!r}) for module in ours}}, "pyspark" in sys.modules)
+"""
+    command = [sys.executable, "-c", check]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == "True False\n"  # <- from the zip, and without what Lambda does not have
 
 
 def test_a_new_script_is_a_new_file_and_a_new_definition(account, monkeypatch):
