@@ -1,15 +1,19 @@
-"""``make demo``: simulated and real input -> jobs -> tables -> the answers of three analysts' queries."""
+"""``make demo``: simulated and real input -> jobs -> tables and live sessions -> the answers to analysts' queries."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
 from clickstream import records
-from local import aws
+from deploy.settings import Settings
+from lambdas import store
+from local import aws, pump, query
 from simulator import Options, arrivals, produce
+from simulator.disorder import Arrival
 
 ROOT = Path(__file__).parent.parent
 LAKE = Path(".local/demo")
@@ -37,36 +41,78 @@ def main() -> None:
         str(LAKE / "clickstream"),
         *quarantine,
     )
-    stream(*quarantine)
+    with aws.running() as endpoint:
+        os.environ.update(aws.environment(endpoint))
+        aws.create(endpoint, Settings.read(aws.STAGE))
+        stream_events(endpoint, *quarantine)
+        stream_clicks(endpoint, *quarantine)
     for name in QUERIES:
         say(f"ddl/queries/{name}.sql")
-        command("sql", (ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
+        ask((ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
     say(f'Ask more: .venv/bin/python -m local --lake {LAKE} sql "select ..."')
 
 
-def stream(*quarantine: str) -> None:
+def stream_events(endpoint: str, *quarantine: str) -> None:
     """Put events into a local Kinesis and let the stream's job drain it."""
-    with aws.running() as endpoint:
-        os.environ.update(aws.environment(endpoint))
-        say("Putting 20,000 events into a local Kinesis, some of them twice or broken")
-        kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
-        kinesis.create_stream(StreamName="events", ShardCount=2)
-        sent = arrivals("events", Options(rows=20_000, seed=2, start=date(2024, 3, 4), malformed=0.002))
-        records.put(kinesis, "events", ({"Data": line, "PartitionKey": key} for _, key, line in sent))
-        where = ("--stream_name", "events", "--endpoint_url", endpoint, "--run", "available_now")
-        checkpoint = ("--checkpoint_path", str(LAKE / "checkpoints" / "events"))
-        run("events_stream", *where, "--events_table", "events", *checkpoint, *quarantine)
+    say("Putting 20,000 events into a local Kinesis, some of them twice or broken")
+    put(endpoint, "events", arrivals("events", Options(rows=20_000, seed=2, start=date(2024, 3, 4), malformed=0.002)))
+    run("events_stream", *source(endpoint, "events"), "--events_table", "events", *quarantine)
+
+
+def stream_clicks(endpoint: str, *quarantine: str) -> None:
+    """Find the sessions of clicks live and by the batch job, and hold one against the other."""
+    say("Putting 5,000 clicks of two hours into the local Kinesis, and into the raw archive")
+    clicks = Options(rows=5_000, users=300, bots=0, malformed=0.002)
+    produce("clicks", LAKE / "raw" / "clicks", clicks)
+    put(endpoint, "clicks", arrivals("clicks", clicks))
+    run("sessions_stream", *source(endpoint, "clicks"), "--sessions_stream", "sessions", *quarantine)
+    say("Triggering lambdas/store.py, which writes live sessions to DynamoDB")
+    kinesis, dynamodb = (aws.session().client(name, endpoint_url=endpoint) for name in ("kinesis", "dynamodb"))
+    pump.Trigger(pump.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
+    tables = ("--sessions_table", "sessions", "--session_events_table", "session_events")
+    raw = ("--source", "clicks", "--raw_path", str(LAKE / "raw" / "clicks"))
+    run("sessions_batch", *raw, "--gap_seconds", "10", *tables, *quarantine)
+    live = {
+        (
+            item["user_id"]["S"],
+            int(item["session_number"]["N"]),
+            item["session_key"]["S"],
+            int(item["event_count"]["N"]),
+        )
+        for page in dynamodb.get_paginator("scan").paginate(TableName="live_sessions")
+        for item in page["Items"]
+    }
+    rows = query.ask(
+        LAKE.absolute(), "select user_id, session_number, session_key, event_count from sessions"
+    ).collect()
+    if live != {tuple(row) for row in rows}:
+        sys.exit(f"demo: {len(live):,} live sessions in DynamoDB are not the {len(rows):,} of the table `sessions`")
+    say(f"The {len(live):,} live sessions in DynamoDB are those of the table `sessions`, to the click")
+    ask("select session_date, count(*) as sessions, sum(event_count) as clicks from sessions group by 1 order by 1")
+
+
+def put(endpoint: str, stream: str, arriving: Iterable[Arrival]) -> None:
+    """Put rows into a stream."""
+    kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
+    records.put(kinesis, stream, ({"Data": line, "PartitionKey": key} for _, key, line in arriving))
+
+
+def source(endpoint: str, stream: str) -> tuple[str, ...]:
+    """Say which stream a job drains, and where it notes how far it is."""
+    where = ("--stream_name", stream, "--endpoint_url", endpoint, "--run", "available_now")
+    return (*where, "--checkpoint_path", str(LAKE / "checkpoints" / stream))
 
 
 def run(job: str, *arguments: str) -> None:
-    """Run a job; the demo ends where it fails."""
+    """Call ``python -m local run`` on the demo's lake; the demo ends where a job fails."""
     say(f"Running glue_jobs/{job}.py")
-    command("run", job, *arguments)
+    subprocess.run([sys.executable, "-m", "local", "--lake", str(LAKE), "run", job, *arguments], check=True)  # noqa: S603
 
 
-def command(*arguments: str) -> None:
-    """Call ``python -m local`` on the demo's lake."""
-    subprocess.run([sys.executable, "-m", "local", "--lake", str(LAKE), *arguments], check=True)  # noqa: S603
+def ask(sql: str) -> None:
+    """Answer as ``python -m local sql`` does, which would start Spark for every query."""
+    if query.answer(LAKE.absolute(), sql, "table"):
+        sys.exit(1)
 
 
 def say(what: str) -> None:
