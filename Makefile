@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check proof chaos bench bench-stream bench-sessions wheel infrastructure deploy destroy clean
+.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -19,9 +19,11 @@ test: setup setup-5.1 ## Run all tests on both pairs of versions, at once
 test-6.0: setup ## Run all tests on the versions of Glue 6.0
 	.venv/bin/python -m pytest
 
+tests-5.1 = tests/clickstream tests/ddl tests/glue_jobs tests/test_golden.py \
+  --ignore-glob='*/test_sessions_*' --ignore-glob='*/test_simulated_*'
+
 test-5.1: setup-5.1 ## Run the tests of the library and the jobs on the versions of Glue 5.1, but for the longest
-	.venv-5.1/bin/python -m pytest tests/clickstream tests/ddl tests/glue_jobs tests/test_golden.py \
-	  --ignore-glob='*/test_sessions_*' --ignore-glob='*/test_simulated_*'
+	.venv-5.1/bin/python -m pytest $(tests-5.1)
 
 lint: setup ## Check style and format
 	.venv/bin/ruff check
@@ -46,6 +48,18 @@ bench-stream: setup ## Measure events_stream beside the same source into nothing
 
 bench-sessions: setup ## Measure sessions_batch beside a floor, DuckDB and Polars (an hour)
 	.venv/bin/python -m bench.sessions_batch
+
+compose = docker compose --file docker/compose.yaml
+
+docker-run: ## Run JOB with ARGS in the Glue image, beside the local AWS
+	$(if $(JOB),,$(error make docker-run JOB=events_batch ARGS="--raw_path ..."))
+	$(compose) run --build --rm glue python3 -m local --lake /home/hadoop/lake run $(JOB) $(ARGS)
+
+docker-test: ## Run the tests of the library and the jobs in the Glue image
+	$(compose) run --build --rm glue python3 -m pytest -p no:cacheprovider $(tests-5.1)
+
+docker-notebook: ## JupyterLab in the Glue image, on http://127.0.0.1:8888; its token is in what it prints
+	$(compose) up --build notebook
 
 wheel: setup ## Build the library's wheel into dist/
 	.tools/bin/uv build --quiet --wheel --out-dir dist

@@ -27,6 +27,7 @@ class Place:
     """Where a stage is, and who is told."""
 
     region: str
+    events_per_hour: int
     monthly_budget_usd: int
     alarms_to: list[str]
     disposable: bool

@@ -1,16 +1,17 @@
 """Spark's jars from Maven Central, at exact versions: fetched once, checked against their hashes, kept in .cache/jars.
 
-``python -m local.jars`` fetches what the installed Spark needs.
+``python -m local.jars`` fetches what the installed Spark needs. ``CLICKSTREAM_JARS`` names another folder.
 """
 
 import hashlib
+import os
 import sys
 import urllib.request
 from pathlib import Path
 
 import pyspark
 
-CACHE = Path(__file__).parent.parent / ".cache" / "jars"
+CACHE = Path(os.environ.get("CLICKSTREAM_JARS", Path(__file__).parent.parent / ".cache" / "jars"))
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 SQLITE = (
     "org/xerial/sqlite-jdbc/3.50.3.0/sqlite-jdbc-3.50.3.0.jar",
@@ -48,7 +49,7 @@ def fetch() -> list[Path]:
 def _fetched(path: str, sha256: str) -> Path:
     jar = CACHE / path.rpartition("/")[2]
     if not jar.exists():
-        print(f"setup: {jar.name} -> .cache/jars", file=sys.stderr)
+        print(f"setup: {jar.name} -> {CACHE}", file=sys.stderr)
         with urllib.request.urlopen(f"{MAVEN_CENTRAL}/{path}") as response:  # noqa: S310  # https, from above
             content = response.read()
         if hashlib.sha256(content).hexdigest() != sha256:

@@ -14,6 +14,6 @@ def test_its_own_tests_pass(terraform):
     assert "0 failed" in terraform("test", "-no-color")
 
 
-@pytest.mark.parametrize("stage", ["dev", "prod"])
+@pytest.mark.parametrize("stage", settings.stages())
 def test_it_reads_the_settings_as_python_does(terraform, stage):
     assert terraform.evaluate("local.settings", stage) == settings.merged(stage)

@@ -141,6 +141,28 @@ run "a_disposable_stage_can_be_taken_down_with_its_data" {
   }
 }
 
+run "a_small_stage_has_no_shards" {
+  command = plan
+  variables {
+    stage = "small"
+  }
+  assert {
+    condition     = alltrue([for s in aws_kinesis_stream.stream : s.stream_mode_details[0].stream_mode == "ON_DEMAND"])
+    error_message = "a stream is paid for by the shard"
+  }
+}
+
+run "a_large_stage_has_its_shards" {
+  command = plan
+  variables {
+    stage = "large"
+  }
+  assert {
+    condition     = aws_kinesis_stream.stream["events"].shard_count == 400
+    error_message = "events has other shards than the settings"
+  }
+}
+
 run "a_stage_without_a_file_is_refused" {
   command = plan
   variables {

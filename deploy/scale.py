@@ -1,0 +1,244 @@
+"""What a stage carries and costs, out of its settings; ``python -m deploy.scale`` prints the table of docs/scale.md.
+
+Followed is the way of an event: its stream, its archive, ``events_stream``, the table, and what the nights do with it.
+"""
+
+import math
+from dataclasses import dataclass
+
+from deploy.settings import Job, Settings, stages
+
+SECONDS = 3600
+DAY = 24 * SECONDS
+HOURS = 730  # of a month
+GIB, MIB, KIB = 2**30, 2**20, 2**10
+
+# us-east-1, dollars
+GLUE_DPU_HOUR, GLUE_FLEX_DPU_HOUR = 0.308, 0.203  # https://aws.amazon.com/glue/pricing/
+SHARD_HOUR, SHARD_HOUR_KEPT = 0.015, 0.020  # https://aws.amazon.com/kinesis/data-streams/pricing/; kept: after a day
+FREE_HOURS = 24  # of keeping records
+PUT_UNITS_MILLION, PUT_UNIT_BYTES = 0.014, 25 * KIB
+ON_DEMAND_HOUR, ON_DEMAND_IN_GB, ON_DEMAND_OUT_GB = 0.04, 0.08, 0.04
+FIREHOSE_GB, FIREHOSE_UNIT_BYTES = 0.029, 5 * KIB  # https://aws.amazon.com/firehose/pricing/
+FIREHOSE_KEYED_GB, FIREHOSE_KEYED_THOUSAND_OBJECTS = 0.020, 0.005
+LAMBDA_GB_SECOND, LAMBDA_MILLION_CALLS = 0.0000133334, 0.20  # https://aws.amazon.com/lambda/pricing/; arm64
+S3_THOUSAND_WRITES, S3_GB_MONTH = 0.005, 0.023  # https://aws.amazon.com/s3/pricing/
+
+# https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+SHARD_RECORDS, SHARD_BYTES = 1000, MIB
+ON_DEMAND_SHARDS = 4  # to begin with
+# https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
+WORKERS = {"G.025X": (0.25, 2), "G.1X": (1, 4), "G.2X": (2, 8)}  # DPU, cores
+LAMBDA_MB_PER_CORE = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+
+# Measured: bench/lambdas.md, events_stream.md, events_batch.md, sessions_batch.md
+EVENT_BYTES = 286
+PARQUET_BYTES = 393_000_000 / 5_004_919  # an event's
+FILE_BYTES = 256 * MIB  # of Parquet, 128-512 MB: clickstream.layout
+EVENT_TYPES = 100
+TRANSFORMED_PER_CORE = 101_891  # events a second
+STREAMED_PER_CORE = 5_443 / 2
+REBUILT_PER_CORE = 5_109_877 / 176.3
+SESSIONS_PER_CORE = 510_848 / 56.8
+
+# Assumed
+START_SECONDS = 60  # of a run: to start Spark, to commit, to end
+BATCH_SECONDS = 10  # of a batch: to plan and to commit
+BATCH_WRITES = 20  # objects of a batch: Iceberg's metadata, the checkpoint, refused rows
+FULL = 0.7  # of a shard, or of a window, is enough
+READERS = 2  # of the stream: the archive and the job
+
+
+@dataclass(frozen=True)
+class Night:
+    """A batch job over a day's events."""
+
+    minutes: float
+    dpu_hours: float
+
+    @classmethod
+    def of(cls, job: Job, events: float, per_core: float) -> "Night":
+        """Divide the work among the workers."""
+        dpu, _ = WORKERS[job.worker_type]
+        seconds = START_SECONDS + events / per_core / cores(job)
+        return cls(seconds / 60, job.workers * dpu * seconds / SECONDS)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A stage under the load that it is made for; all but the nights by the hour."""
+
+    settings: Settings
+
+    @property
+    def events(self) -> int:
+        """How many come in."""
+        return self.settings.account["place"].events_per_hour
+
+    @property
+    def shards_needed(self) -> int:
+        """How many let ``FULL`` of the shards carry it."""
+        by_shard = min(SHARD_RECORDS, SHARD_BYTES / EVENT_BYTES) * FULL
+        return math.ceil(self.events / SECONDS / by_shard)
+
+    @property
+    def streams(self) -> float:
+        """Dollars: all streams as they stand, and what is put into and read from ``events``."""
+        streams = self.settings.streams
+        standing = sum(
+            stream.shards * (SHARD_HOUR + (SHARD_HOUR_KEPT if stream.retention_hours > FREE_HOURS else 0))
+            if stream.shards
+            else ON_DEMAND_HOUR
+            for stream in streams.values()
+        )
+        if streams["events"].shards:
+            return standing + self.events * math.ceil(EVENT_BYTES / PUT_UNIT_BYTES) * PUT_UNITS_MILLION / 1e6
+        put = self.events * math.ceil(EVENT_BYTES / KIB) * KIB / GIB
+        return standing + put * (ON_DEMAND_IN_GB + READERS * ON_DEMAND_OUT_GB)
+
+    @property
+    def objects(self) -> float:
+        """How many the archive delivers: by size or by time, whichever comes first."""
+        archive = self.settings.archives["events"]
+        return max(self.events * EVENT_BYTES / (archive.buffer_mb * MIB), SECONDS / archive.buffer_seconds)
+
+    @property
+    def archive(self) -> float:
+        """Dollars: Firehose, its function, and the writes."""
+        function = self.settings.functions[self.settings.archives["events"].function]
+        taken = self.events * math.ceil(EVENT_BYTES / FIREHOSE_UNIT_BYTES) * FIREHOSE_UNIT_BYTES / GIB
+        keyed = (
+            self.events * EVENT_BYTES / GIB * FIREHOSE_KEYED_GB + self.objects / 1000 * FIREHOSE_KEYED_THOUSAND_OBJECTS
+        )
+        seconds = self.events / TRANSFORMED_PER_CORE / (function.memory_mb / LAMBDA_MB_PER_CORE)
+        calls = max(self.events * EVENT_BYTES / (2 * MIB), SECONDS / 61)  # as deploy/terraform/streams.tf asks for
+        called = seconds * function.memory_mb / 1024 * LAMBDA_GB_SECOND + calls / 1e6 * LAMBDA_MILLION_CALLS
+        return taken * FIREHOSE_GB + keyed + called + self.objects / 1000 * S3_THOUSAND_WRITES
+
+    @property
+    def job(self) -> Job:
+        """The job that streams."""
+        return self.settings.jobs["events_stream"]
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether it never ends."""
+        return self.job.arguments["run"] == "continuous"
+
+    @property
+    def interval(self) -> int:
+        """Seconds from one batch, or run, to the next."""
+        return int(self.job.arguments["window_seconds"] or 0) if self.is_continuous else seconds_between(self.job)
+
+    @property
+    def busy(self) -> float:
+        """Seconds of them in which the job works."""
+        fixed = BATCH_SECONDS if self.is_continuous else START_SECONDS
+        return fixed + self.events / SECONDS * self.interval / STREAMED_PER_CORE / cores(self.job)
+
+    @property
+    def dpu_hours(self) -> float:
+        """What the job is paid by."""
+        dpu, _ = WORKERS[self.job.worker_type]
+        return self.job.workers * dpu * (1 if self.is_continuous else max(60, self.busy) / self.interval)
+
+    @property
+    def files(self) -> int:
+        """How many a batch adds to the table: one for a type and day."""
+        return files(self.events * self.interval / SECONDS)
+
+    @property
+    def writes(self) -> float:
+        """How many objects the job writes: files, what is spooled by the tasks before, and what goes with a batch."""
+        tasks = (
+            self.settings.streams["events"].shards or 4
+        )  # https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
+        return (self.files + tasks + BATCH_WRITES) * SECONDS / self.interval
+
+    @property
+    def table(self) -> float:
+        """Dollars: the job and its writes."""
+        return self.dpu_hours * GLUE_DPU_HOUR + self.writes / 1000 * S3_THOUSAND_WRITES
+
+    @property
+    def nights(self) -> tuple[Night, Night]:
+        """The table's day in one file a type, by ``events_batch``; its sessions."""
+        jobs = self.settings.jobs
+        return (
+            Night.of(jobs["events_batch"], self.events * 24, REBUILT_PER_CORE),
+            Night.of(jobs["sessions_batch"], self.events * 24, SESSIONS_PER_CORE),
+        )
+
+    @property
+    def by_night(self) -> float:
+        """Dollars of an hour's share of the nights."""
+        return sum(night.dpu_hours for night in self.nights) * GLUE_FLEX_DPU_HOUR / 24
+
+    @property
+    def dollars(self) -> float:
+        """All of it."""
+        return self.streams + self.archive + self.table + self.by_night
+
+    @property
+    def stored(self) -> float:
+        """Gigabytes of Parquet a day."""
+        return self.events * 24 * PARQUET_BYTES / GIB
+
+
+def files(events: float) -> int:
+    """Count the files that events go into: one for each type, more where they are large."""
+    return max(min(EVENT_TYPES, math.ceil(events)), math.ceil(events * PARQUET_BYTES / FILE_BYTES))
+
+
+def cores(job: Job) -> int:
+    """Count the cores of a job's workers, but for the driver's."""
+    return (job.workers - 1) * WORKERS[job.worker_type][1]
+
+
+def seconds_between(job: Job) -> int:
+    """Read a schedule's rate."""
+    number, unit = str(job.schedule).removeprefix("rate(").removesuffix(")").split()
+    return int(number) * {"minute": 60, "hour": SECONDS}[unit.removesuffix("s")]
+
+
+def lines(scale: Scale) -> dict[str, str]:
+    """Give a stage's column."""
+    shards, rebuild, sessions = scale.settings.streams["events"].shards, *scale.nights
+    per_million = 1e6 / scale.events
+    return {
+        "events an hour": f"{scale.events:,}",
+        "events a second": f"{scale.events / SECONDS:,.1f}",
+        "MB a second": f"{scale.events / SECONDS * EVENT_BYTES / 1e6:,.2f}",
+        "**stream**: shards, needed": f"{shards or 'on demand'}, {scale.shards_needed}",
+        "**archive**: objects an hour": f"{scale.objects:,.0f}",
+        "**`events_stream`**: workers": f"{scale.job.workers} of {scale.job.worker_type}",
+        "runs": "continuously" if scale.is_continuous else f"every {scale.interval // 60} min",
+        "busy": f"{scale.busy:,.0f} s, {scale.busy / scale.interval:.0%}",
+        "DPU-hours an hour": f"{scale.dpu_hours:,.3f}",
+        "files a day": f"{scale.files * DAY // scale.interval:,}",
+        "files a day, after the night": f"{files(scale.events * 24):,}",
+        "objects written an hour": f"{scale.writes:,.0f}",
+        "GB of Parquet a day": f"{scale.stored:,.2f}",
+        "**night**: `events_batch`": f"{rebuild.minutes:,.0f} min, {rebuild.dpu_hours:,.2f} DPU-hours",
+        "`sessions_batch`": f"{sessions.minutes:,.0f} min, {sessions.dpu_hours:,.2f} DPU-hours",
+        "**$ per million events**: streams": f"{scale.streams * per_million:,.4f}",
+        "archive": f"{scale.archive * per_million:,.4f}",
+        "`events_stream`": f"{scale.table * per_million:,.4f}",
+        "nights": f"{scale.by_night * per_million:,.4f}",
+        "all": f"{scale.dollars * per_million:,.4f}",
+        "**$ a month**": f"{scale.dollars * HOURS:,.0f}",
+        "and for each month that is kept": f"{scale.stored * HOURS / 24 * S3_GB_MONTH:,.2f}",
+    }
+
+
+def table() -> str:
+    """Write the table, the smallest stage first."""
+    made = [Scale(Settings.read(stage)) for stage in stages()]
+    scales = sorted((s for s in made if not s.settings.account["place"].disposable), key=lambda s: s.events)
+    columns = [lines(scale) for scale in scales]
+    head = f"| | {' | '.join(f'`{scale.settings.stage}`' for scale in scales)} |\n|---{'|--:' * len(scales)}|\n"
+    return head + "".join(f"| {name} | {' | '.join(column[name] for column in columns)} |\n" for name in columns[0])
+
+
+if __name__ == "__main__":
+    print(table(), end="")

@@ -1,0 +1,76 @@
+"""Every stage carries what it is made for, within its budget; docs/scale.md says what the settings say."""
+
+from dataclasses import replace
+
+import pytest
+
+from deploy import scale, settings
+from deploy.scale import Scale
+from deploy.settings import Settings
+
+STAGES = [stage for stage in settings.stages() if not Settings.read(stage).account["place"].disposable]
+
+
+@pytest.fixture(params=STAGES)
+def stage(request):
+    return Scale(Settings.read(request.param))
+
+
+def test_the_page_has_the_table_of_today():
+    assert scale.table() in (settings.FOLDER.parent / "docs" / "scale.md").read_text()
+
+
+def test_small_and_large_are_a_thousand_times_away_from_prod():
+    small, prod, large = (Scale(Settings.read(name)).events for name in ("small", "prod", "large"))
+    assert (small * 1000, large) == (prod, prod * 1000)
+
+
+def test_the_smallest_has_no_shards_and_the_smallest_workers():
+    small = Settings.read("small")
+    assert {stream.shards for stream in small.streams.values()} == {0}
+    for job in small.jobs.values():
+        assert (job.worker_type, job.workers) == ("G.025X" if job.kind == "streaming" else "G.1X", 2)
+        if job.kind == "streaming":
+            assert (job.arguments["run"], job.schedule) == ("available_now", "rate(1 hour)")
+
+
+def test_a_stages_streams_jobs_and_nights_carry_its_events(stage):
+    shards = stage.settings.streams["events"].shards
+    assert shards == 0 or shards >= stage.shards_needed
+    assert stage.busy <= scale.FULL * stage.interval
+    for name, night in zip(("events_batch", "sessions_batch"), stage.nights, strict=True):
+        assert night.minutes <= scale.FULL * stage.settings.jobs[name].timeout_minutes
+
+
+def test_a_stage_stays_below_what_its_budget_warns_of(stage):
+    assert stage.dollars * scale.HOURS <= 0.8 * stage.settings.account["place"].monthly_budget_usd
+
+
+def test_an_alarm_waits_for_longer_than_from_one_run_to_the_next(stage):
+    assert stage.settings.alarms["limits"]["lag_minutes"] * 60 > stage.interval + stage.busy
+
+
+def test_the_arithmetic_by_hand():
+    prod = Scale(Settings.read("prod"))
+    # 6 shards, 3 of them for longer than a day; a million units of 25 KB
+    assert prod.streams == pytest.approx(6 * 0.015 + 4 * 0.020 + 0.014)
+    # a million records of 5 KB each, 286 of them keyed, 12 objects, 9.8 core seconds in 512 MB
+    keyed = 286e6 / 2**30 * 0.020 + 12 / 1000 * 0.005
+    called = 9.8144 * 1769 / 512 * 0.5 * 0.0000133334 + 286e6 / 2**21 / 1e6 * 0.20
+    assert prod.archive == pytest.approx(5120e6 / 2**30 * 0.029 + keyed + called + 12 / 1000 * 0.005, rel=1e-4)
+    # 60 s and 250,000 events at 5,443 a second, every 15 minutes, on half a DPU
+    assert prod.dpu_hours == pytest.approx(0.5 * (60 + 250_000 / 5_443) / 900)
+    assert prod.table == pytest.approx(prod.dpu_hours * 0.308 + 4 * (100 + 2 + 20) / 1000 * 0.005)
+
+
+def test_more_of_everything_shows():
+    prod = Settings.read("prod")
+    streams = {**prod.streams, "events": replace(prod.streams["events"], shards=0)}
+    on_demand = Scale(replace(prod, streams=streams))
+    # five other shards, two for longer than a day; a million KB in, and out twice
+    other = Scale(prod).streams - 2 * 0.035 - 0.014
+    assert on_demand.streams == pytest.approx(other + 0.04 + 1e6 / 2**20 * (0.08 + 2 * 0.04))
+    stage = replace(prod.account["place"], events_per_hour=100_000_000)
+    busier = Scale(replace(prod, account={"place": stage}))
+    assert busier.shards_needed == 40
+    assert busier.busy > busier.interval
