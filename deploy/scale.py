@@ -26,7 +26,7 @@ S3_THOUSAND_WRITES, S3_GB_MONTH = 0.005, 0.023  # https://aws.amazon.com/s3/pric
 
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 SHARD_RECORDS, SHARD_BYTES = 1000, MIB
-ON_DEMAND_SHARDS = 4  # to begin with
+ON_DEMAND_SHARDS = 4  # to begin with; https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
 # https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
 WORKERS = {"G.025X": (0.25, 2), "G.1X": (1, 4), "G.2X": (2, 8)}  # DPU, cores
 LAMBDA_MB_PER_CORE = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
@@ -151,7 +151,7 @@ class Scale:
     def writes(self) -> float:
         """How many objects the job writes: files, what is spooled by the tasks before, and what goes with a batch."""
         tasks = (
-            self.settings.streams["events"].shards or 4
+            self.settings.streams["events"].shards or ON_DEMAND_SHARDS
         )  # https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
         return (self.files + tasks + BATCH_WRITES) * SECONDS / self.interval
 

@@ -52,8 +52,8 @@ def test_an_alarm_waits_for_longer_than_from_one_run_to_the_next(stage):
 
 def test_the_arithmetic_by_hand():
     prod = Scale(Settings.read("prod"))
-    # 6 shards, 3 of them for longer than a day; a million units of 25 KB
-    assert prod.streams == pytest.approx(6 * 0.015 + 4 * 0.020 + 0.014)
+    # 7 shards, 5 of them for longer than a day; a million units of 25 KB
+    assert prod.streams == pytest.approx(7 * 0.015 + 5 * 0.020 + 0.014)
     # a million records of 5 KB each, 286 of them keyed, 12 objects, 9.8 core seconds in 512 MB
     keyed = 286e6 / 2**30 * 0.020 + 12 / 1000 * 0.005
     called = 9.8144 * 1769 / 512 * 0.5 * 0.0000133334 + 286e6 / 2**21 / 1e6 * 0.20
@@ -67,7 +67,7 @@ def test_more_of_everything_shows():
     prod = Settings.read("prod")
     streams = {**prod.streams, "events": replace(prod.streams["events"], shards=0)}
     on_demand = Scale(replace(prod, streams=streams))
-    # five other shards, two for longer than a day; a million KB in, and out twice
+    # five other shards, three for longer than a day; a million KB in, and out twice
     other = Scale(prod).streams - 2 * 0.035 - 0.014
     assert on_demand.streams == pytest.approx(other + 0.04 + 1e6 / 2**20 * (0.08 + 2 * 0.04))
     stage = replace(prod.account["place"], events_per_hour=100_000_000)
