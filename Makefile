@@ -10,14 +10,14 @@ setup: ## Make .venv with the versions of Glue 6.0, and fetch Spark's jars
 setup-5.1: ## Make .venv-5.1 with the versions of Glue 5.1
 	@local/setup.sh 5.1
 
-demo: setup ## Simulated and real events -> jobs -> tables -> the answers of analysts' queries
+demo: setup ## Simulated and real events -> jobs -> tables, live sessions -> the answers of analysts' queries
 	@.venv/bin/python -m local.demo
 
 test: setup setup-5.1 ## Run all tests on both pairs of versions, at once
 	@$(MAKE) --no-print-directory --jobs 2 test-6.0 test-5.1
 
-test-6.0: setup ## Run all tests on the versions of Glue 6.0
-	.venv/bin/python -m pytest
+test-6.0: setup ## Run all tests on the versions of Glue 6.0, in two processes
+	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 tests-5.1 = tests/clickstream tests/ddl tests/glue_jobs tests/test_golden.py \
   --ignore-glob='*/test_sessions_*' --ignore-glob='*/test_simulated_*'
