@@ -107,7 +107,9 @@ def source(endpoint: str, stream: str) -> tuple[str, ...]:
 def run(job: str, *arguments: str) -> None:
     """Call ``python -m local run`` on the demo's lake; the demo ends where a job fails."""
     say(f"Running glue_jobs/{job}.py")
-    subprocess.run([sys.executable, "-m", "local", "--lake", str(LAKE), "run", job, *arguments], check=True)  # noqa: S603
+    command = [sys.executable, "-m", "local", "--lake", str(LAKE), "run", job, *arguments]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603
+        sys.exit(f"demo: {job} failed")
 
 
 def ask(sql: str) -> None:
