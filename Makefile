@@ -20,7 +20,7 @@ test-6.0: setup ## Run all tests on the versions of Glue 6.0, in two processes
 	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 tests-5.1 = tests/clickstream tests/ddl tests/glue_jobs tests/test_golden.py \
-  --ignore-glob='*/test_sessions_*' --ignore-glob='*/test_simulated_*'
+  -k 'not (test_sessions_ or test_simulated_) or test_live_sessions_'
 
 test-5.1: setup-5.1 ## Run the tests of the library and the jobs on the versions of Glue 5.1, but for the longest
 	.venv-5.1/bin/python -m pytest $(tests-5.1)
