@@ -38,16 +38,16 @@ proof: setup ## Terraform and deploy against the local AWS, there and back; what
 	.venv/bin/python -m pytest -m proof
 
 chaos: setup ## Kill, starve and confuse the stream's job, and hold its tables against what was sent (half an hour)
-	.venv/bin/python -m chaos
+	.venv/bin/python -m tools.chaos
 
 bench: setup ## Measure events_batch beside a floor, the way tutorials write it, and DuckDB (an hour)
-	.venv/bin/python -m bench --scale
+	.venv/bin/python -m tools.bench --scale
 
 bench-stream: setup ## Measure events_stream beside the same source into nothing (10 minutes)
-	.venv/bin/python -m bench.events_stream
+	.venv/bin/python -m tools.bench.events_stream
 
 bench-sessions: setup ## Measure sessions_batch beside a floor, DuckDB and Polars (an hour)
-	.venv/bin/python -m bench.sessions_batch
+	.venv/bin/python -m tools.bench.sessions_batch
 
 compose = docker compose --file docker/compose.yaml
 

@@ -31,7 +31,7 @@ ON_DEMAND_SHARDS = 4  # to begin with; https://docs.aws.amazon.com/streams/lates
 WORKERS = {"G.025X": (0.25, 2), "G.1X": (1, 4), "G.2X": (2, 8)}  # DPU, cores
 LAMBDA_MB_PER_CORE = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 
-# Measured: bench/lambdas.md, events_stream.md, events_batch.md, sessions_batch.md
+# Measured: tools/bench/lambdas.md, events_stream.md, events_batch.md, sessions_batch.md
 EVENT_BYTES = 286
 PARQUET_BYTES = 393_000_000 / 5_004_919  # an event's
 FILE_BYTES = 256 * MIB  # of Parquet, 128-512 MB: clickstream.layout
@@ -128,7 +128,9 @@ class Scale:
     @property
     def interval(self) -> int:
         """Seconds from one batch, or run, to the next."""
-        return int(self.job.arguments["window_seconds"] or 0) if self.is_continuous else seconds_between(self.job)
+        return (
+            int(self.job.arguments["batch_interval_seconds"] or 0) if self.is_continuous else seconds_between(self.job)
+        )
 
     @property
     def busy(self) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
+from deploy import ddl
 from deploy.account import DATABASE, Account, is_missing
 from deploy.errors import DeployError
 from deploy.plan import Fields, differences
-from local import ddl
 
 WORKGROUP = "analysts"
 POLL_SECONDS = 0.5

@@ -2,8 +2,8 @@
 
 Reads   --stream_arn       or --stream_name at --endpoint_url: a record is an event, JSON
 Writes  --events_table     Iceberg by event_type/created_date (``schemas.EVENTS``)
-        --quarantine_path  Parquet by source/arrived_date (``schemas.QUARANTINE``)
-Runs    continuous         a batch every --window_seconds, for ever
+        --quarantine_table  Parquet by source/arrived_date (``schemas.QUARANTINE``)
+Runs    continuous         a batch every --batch_interval_seconds, for ever
         available_now      all that is there, then it ends
 Rerun   safe: goes on where --checkpoint_path says; without it from --starting_position, and adds nothing twice
 """
@@ -15,10 +15,13 @@ from datetime import timedelta
 from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import events, iceberg, kinesis, landing, metrics
-from clickstream.arguments import Folder, PositiveInt, Table, check_apart, parse_arguments
-from clickstream.glue import glue_session
-from clickstream.kinesis import Batch, StreamArguments
+from clickstream.runtime import metrics
+from clickstream.runtime.arguments import Folder, PositiveInt, Table, check_apart, parse_arguments
+from clickstream.runtime.glue import glue_session
+from clickstream.sources import kinesis
+from clickstream.sources.kinesis import Batch, StreamArguments
+from clickstream.storage import iceberg, load
+from clickstream.transforms import events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +29,15 @@ class Arguments(StreamArguments):
     """What the job is started with."""
 
     events_table: Table
-    quarantine_path: Folder
-    dedup_horizon_minutes: PositiveInt = PositiveInt(60)  # how long after an event its duplicates are looked for
+    quarantine_table: Folder
+    dedup_lookback_minutes: PositiveInt = PositiveInt(60)  # how long after an event its duplicates are looked for
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
     check_apart(
         checkpoint_path=arguments.checkpoint_path,
-        quarantine_path=arguments.quarantine_path,
+        quarantine_table=arguments.quarantine_table,
         events_table=iceberg.location(spark, arguments.events_table),
     )
     lines = kinesis.read_records(spark, arguments)
@@ -49,11 +52,11 @@ def land(batch: Batch, arguments: Arguments) -> None:
             "arrived_at", F.date_trunc("hour", "arrived_at")
         )  # as the raw archive has it
     )
-    landed = landing.land_events(
+    landed = load.land_events(
         lines.transform(events.inspect),
         arguments.events_table,
-        arguments.quarantine_path,
-        horizon=timedelta(minutes=arguments.dedup_horizon_minutes),
+        arguments.quarantine_table,
+        horizon=timedelta(minutes=arguments.dedup_lookback_minutes),
         commit=batch.commit,
     )
     metrics.emit_batch("events_stream", batch, landed, arrivals.get["first"])

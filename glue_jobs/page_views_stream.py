@@ -3,8 +3,8 @@
 Reads   --stream_arn          or --stream_name at --endpoint_url: JSON views, or page transitions as CSV
 Writes  --page_counts_table   Iceberg by window_date (``schemas.PAGE_COUNTS``)
         --page_counts_stream  the counts so far of the pages and windows of a batch, and those of all pages (``*``)
-        --quarantine_path     Parquet by source/arrived_date (``schemas.QUARANTINE``)
-Runs    continuous            a batch every --window_seconds, for ever
+        --quarantine_table     Parquet by source/arrived_date (``schemas.QUARANTINE``)
+Runs    continuous            a batch every --batch_interval_seconds, for ever
         available_now         all that is there, then it ends
 Rerun   safe: goes on where --checkpoint_path says; without it what is read again is counted again
 """
@@ -16,10 +16,14 @@ from datetime import timedelta
 from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import counts, iceberg, kinesis, layout, metrics, page_views, parquet, quarantine, schemas
-from clickstream.arguments import Folder, PositiveInt, Table, check_apart, parse_arguments
-from clickstream.glue import glue_session
-from clickstream.kinesis import Batch, StreamArguments
+from clickstream import schemas
+from clickstream.runtime import counts, metrics
+from clickstream.runtime.arguments import Folder, PositiveInt, Table, check_apart, parse_arguments
+from clickstream.runtime.glue import glue_session
+from clickstream.sources import kinesis
+from clickstream.sources.kinesis import Batch, StreamArguments
+from clickstream.storage import hive_table, iceberg, layout, quarantine
+from clickstream.transforms import page_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +32,9 @@ class Arguments(StreamArguments):
 
     page_counts_table: Table
     page_counts_stream: str
-    quarantine_path: Folder
+    quarantine_table: Folder
     window_seconds: PositiveInt = PositiveInt(60)  # the length of a window, and from one batch to the next
-    lateness_minutes: PositiveInt = PositiveInt(60)  # how long after a view its record may arrive
+    allowed_lateness_minutes: PositiveInt = PositiveInt(60)  # how long after a view its record may arrive
 
     @property
     def window(self) -> timedelta:
@@ -40,14 +44,14 @@ class Arguments(StreamArguments):
     @property
     def lateness(self) -> timedelta:
         """How long after a view its record may arrive."""
-        return timedelta(minutes=self.lateness_minutes)
+        return timedelta(minutes=self.allowed_lateness_minutes)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
     check_apart(
         checkpoint_path=arguments.checkpoint_path,
-        quarantine_path=arguments.quarantine_path,
+        quarantine_table=arguments.quarantine_table,
         page_counts_table=iceberg.location(spark, arguments.page_counts_table),
     )
     lines = kinesis.read_records(spark, arguments)
@@ -56,18 +60,18 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 
 def land(batch: Batch, arguments: Arguments) -> None:
     """Add a batch to the counts and send on what they are now; what it has added before, it replaces."""
-    spark, path = batch.lines.sparkSession, arguments.quarantine_path
+    spark, path = batch.lines.sparkSession, arguments.quarantine_table
     arrivals, tally = Observation(), counts.Tally(page_views.rules(arguments.lateness))
     lines = batch.lines.observe(arrivals, F.min(F.unix_millis("arrived_at")).alias("first"))
     inspected = lines.transform(page_views.inspect, arguments.lateness).transform(tally.inspected)
     with (
         iceberg.branch(spark, arguments.page_counts_table, schemas.PAGE_COUNTS, batch.commit) as branch,
-        parquet.spooled(inspected, path) as spooled,
+        hive_table.spooled(inspected, path) as spooled,
     ):
         new = spooled.where("reasons is null").transform(page_views.per_window, arguments.window)
         is_touched = F.col("window_start").isin(page_views.window_starts(new))
         stored = branch.published().where(is_touched)
-        with parquet.spooled(new.transform(page_views.added, stored, batch.name), path) as changed:
+        with hive_table.spooled(new.transform(page_views.added, stored, batch.name), path) as changed:
             branch.delete(changed.select(*page_views.KEY))
             branch.append(layout.sized_for_athena(changed, schemas.PAGE_COUNTS_PARTITIONS, page_views.ORDER))
             landed = tally.counts_of_accepted()

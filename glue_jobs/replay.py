@@ -1,6 +1,6 @@
 """Quarantined rows -> back through the job that refused them, after its rules or the rows' sources were mended.
 
-Reads   --quarantine_path   rows of --source that have not been replayed; --reason, --start_date and --end_date (of
+Reads   --quarantine_table   rows of --source that have not been replayed; --reason, --start_date and --end_date (of
                             their arrival) narrow them
 Writes  --events_table      for --source events, as events_batch does
         --clickstream_path  for --source clickstream, as clickstream_batch does
@@ -15,16 +15,19 @@ from typing import Literal
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import counts, errors, events, iceberg, landing, parquet, quarantine, visits
-from clickstream.arguments import Folder, Table, check_apart, check_dates, parse_arguments
-from clickstream.glue import glue_session
+from clickstream import errors
+from clickstream.runtime import counts
+from clickstream.runtime.arguments import Folder, Table, check_apart, check_dates, parse_arguments
+from clickstream.runtime.glue import glue_session
+from clickstream.storage import hive_table, iceberg, load, quarantine
+from clickstream.transforms import events, visits
 
 
 @dataclass(frozen=True)
 class Arguments:
     """What the job is started with."""
 
-    quarantine_path: Folder
+    quarantine_table: Folder
     source: Literal["events", "clickstream"]
     reason: str | None = None
     start_date: date | None = None
@@ -42,24 +45,24 @@ class Arguments:
             raise errors.ArgumentError(f"--{needed} missing; --source {self.source} needs it")
         if getattr(self, other):
             raise errors.ArgumentError(f"--{other} is not for --source {self.source}")
-        check_apart(clickstream_path=self.clickstream_path or "", quarantine_path=self.quarantine_path)
+        check_apart(clickstream_path=self.clickstream_path or "", quarantine_table=self.quarantine_table)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
     """Read, transform, write."""
-    path, source = arguments.quarantine_path, arguments.source
+    path, source = arguments.quarantine_table, arguments.source
     target = arguments.events_table or arguments.clickstream_path or ""
     refusing = events if source == "events" else visits
     if arguments.reason and arguments.reason not in refusing.rules():
         raise errors.ArgumentError(f"--reason must be one of {', '.join(refusing.rules())}, not {arguments.reason!r}")
     selected = quarantine.open_rows(spark, path, source).where(_is_asked_for(arguments))
     inspected = quarantine.as_sent(selected).transform(refusing.inspect)
-    with parquet.spooled(inspected, path) as spooled:  # what lands is what is marked
+    with hive_table.spooled(inspected, path) as spooled:  # what lands is what is marked
         replayed = spooled.drop("quarantine_id")  # a row that is refused again gets the one it has, and is not added
         if source == "events":
-            landed, table_path = landing.land_events(replayed, target, path), iceberg.location(spark, target)
+            landed, table_path = load.land_events(replayed, target, path), iceberg.location(spark, target)
         else:
-            landed, table_path = landing.land_visits(replayed, target, path), target
+            landed, table_path = load.land_visits(replayed, target, path), target
         quarantine.mark_replayed(spooled.where("reasons is null"), path, source)
     counts.report(spark, "replay", arguments, landed, table_path)
 

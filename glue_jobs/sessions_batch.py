@@ -4,7 +4,7 @@ Reads   --events_table          for --source events (``schemas.EVENTS``): what h
         --raw_path              for --source clicks, app_clicks or visits: JSON lines (``schemas.RAW_LINE``)
 Writes  --session_events_table  Iceberg by session_date (``schemas.SESSION_EVENTS``)
         --sessions_table        Iceberg by session_date (``schemas.SESSIONS``)
-        --quarantine_path       Parquet by source/arrived_date (``schemas.QUARANTINE``)
+        --quarantine_table       Parquet by source/arrived_date (``schemas.QUARANTINE``)
 Dates   --start_date..--end_date, of the events: others are left as they are
 Rerun   safe: whatever the order of the runs, the tables end as one run over everything would leave them
 """
@@ -19,10 +19,14 @@ from typing import Literal
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import activity, counts, errors, iceberg, parquet, raw, schemas
-from clickstream.arguments import Folder, PositiveInt, Table, check_apart, check_dates, parse_arguments
-from clickstream.glue import glue_session
-from clickstream.session_tables import Input, SessionTables
+from clickstream import errors, schemas
+from clickstream.runtime import counts
+from clickstream.runtime.arguments import Folder, PositiveInt, Table, check_apart, check_dates, parse_arguments
+from clickstream.runtime.glue import glue_session
+from clickstream.sources import raw_archive
+from clickstream.storage import hive_table, iceberg
+from clickstream.storage.session_tables import Input, SessionTables
+from clickstream.transforms import activity
 
 SCOPE = ("start_date", "end_date", "lookback_days")  # what is noted of a run's events
 
@@ -33,7 +37,7 @@ class Arguments:
 
     sessions_table: Table
     session_events_table: Table
-    quarantine_path: Folder
+    quarantine_table: Folder
     source: Literal["events", "clicks", "app_clicks", "visits"] = "events"
     events_table: Table | None = None  # where the source is events, and only there
     raw_path: str | None = None  # where the source is another, and only there
@@ -58,7 +62,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
     location = iceberg.location(spark, arguments.session_events_table)
     check_apart(
         raw_path=arguments.raw_path or "",
-        quarantine_path=arguments.quarantine_path,
+        quarantine_table=arguments.quarantine_table,
         session_events_table=location,
         sessions_table=iceberg.location(spark, arguments.sessions_table),
     )
@@ -73,7 +77,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
     newest = tables.newest_run()
     read = read_events if arguments.source == "events" else read_lines
     with read(tables, newest, arguments) as given:
-        run = tables.land(given, arguments.quarantine_path)
+        run = tables.land(given, arguments.quarantine_table)
     counts.report(spark, "sessions_batch", arguments, run, location)
 
 
@@ -110,13 +114,13 @@ def read_lines(tables: SessionTables, newest: iceberg.Note | None, arguments: Ar
     """Read lines; events that the tables hold already are found by their text."""
     rules = activity.line_rules(timedelta(days=arguments.lookback_days))
     inspected = activity.from_lines(
-        raw.read_lines(tables.spark, str(arguments.raw_path)),
+        raw_archive.read_lines(tables.spark, str(arguments.raw_path)),
         arguments.source,
         rules,
         arguments.start_date,
         arguments.end_date,
     )
-    with parquet.spooled(inspected.withColumn("is_input", F.lit(True)), arguments.quarantine_path) as spooled:
+    with hive_table.spooled(inspected.withColumn("is_input", F.lit(True)), arguments.quarantine_table) as spooled:
         day = F.to_date("event_time")
         first, last = spooled.where(activity.IS_TAKEN).agg(F.min(day), F.max(day)).collect()[0]
         yield Input(

@@ -3,7 +3,7 @@
 Reads   {"shape": "visits", "stream": "clickstream", "rate": 1, "seconds": 20}, each with this default, and any option
         of ``python -m simulator`` that is not of archives; an event of EventBridge has them in its ``detail``
 Writes  the stream, the user for the partition key
-Answer  what was sent, counted as in the simulator's ``_truth.json``
+Answer  what was sent, counted as in the simulator's ``_expected_counts.json``
 """
 
 import json

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from clickstream import records
+from clickstream.storage import kinesis_sink
 from deploy.settings import Settings
 from lambdas import store
-from local import aws, pump, query
+from local import aws, query
+from local.aws import event_sources
 from simulator import Options, arrivals, produce
-from simulator.disorder import Arrival
+from simulator.delivery import Arrival
 
 ROOT = Path(__file__).parent.parent
 LAKE = Path(".local/demo")
@@ -32,7 +33,7 @@ def main() -> None:
     webhooks = raw / "events" / "arrived=2024-03-03" / "12"
     webhooks.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "examples" / "github_webhook_events.jsonl.gz", webhooks)
-    quarantine = ("--quarantine_path", str(LAKE / "quarantine"))
+    quarantine = ("--quarantine_table", str(LAKE / "quarantine"))
     run("events_batch", "--raw_path", str(raw / "events"), "--events_table", "events", *quarantine)
     run(
         "clickstream_batch",
@@ -69,7 +70,7 @@ def stream_clicks(endpoint: str, *quarantine: str) -> None:
     run("sessions_stream", *source(endpoint, "clicks"), "--sessions_stream", "sessions", *quarantine)
     say("Triggering lambdas/store.py, which writes live sessions to DynamoDB")
     kinesis, dynamodb = (aws.session().client(name, endpoint_url=endpoint) for name in ("kinesis", "dynamodb"))
-    pump.Trigger(pump.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
+    event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
     tables = ("--sessions_table", "sessions", "--session_events_table", "session_events")
     raw = ("--source", "clicks", "--raw_path", str(LAKE / "raw" / "clicks"))
     run("sessions_batch", *raw, "--gap_seconds", "10", *tables, *quarantine)
@@ -95,12 +96,12 @@ def stream_clicks(endpoint: str, *quarantine: str) -> None:
 def put(endpoint: str, stream: str, arriving: Iterable[Arrival]) -> None:
     """Put rows into a stream."""
     kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
-    records.put(kinesis, stream, ({"Data": line, "PartitionKey": key} for _, key, line in arriving))
+    kinesis_sink.put(kinesis, stream, ({"Data": line, "PartitionKey": key} for _, key, line in arriving))
 
 
 def source(endpoint: str, stream: str) -> tuple[str, ...]:
     """Say which stream a job drains, and where it notes how far it is."""
-    where = ("--stream_name", stream, "--endpoint_url", endpoint, "--run", "available_now")
+    where = ("--stream_name", stream, "--endpoint_url", endpoint, "--trigger", "available_now")
     return (*where, "--checkpoint_path", str(LAKE / "checkpoints" / stream))
 
 

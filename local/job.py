@@ -10,10 +10,10 @@ import types
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from clickstream.arguments import KINDS, parse_arguments
 from clickstream.errors import ClickstreamError
+from clickstream.runtime.arguments import KINDS, parse_arguments
 from local import lake as lakes
-from local.glue import stand_in
+from local.glue_stubs import install_glue_stubs
 
 JOBS = Path(__file__).parent.parent / "glue_jobs"
 
@@ -46,7 +46,7 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
     try:
         parse_arguments(importlib.import_module(name).Arguments, sys.argv)  # a wrong one need not wait for Spark
         print(f"{name}: starting Spark", file=sys.stderr)
-        committed = stand_in(lakes.session(lake))
+        committed = install_glue_stubs(lakes.session(lake))
         runpy.run_path(str(script), run_name="__main__")
     except (ClickstreamError, NotImplementedError) as error:
         print(f"{name}: {error}", file=sys.stderr)

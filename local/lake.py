@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from clickstream import parquet, quarantine
 from clickstream.errors import TableError
-from local import ddl, jars
+from clickstream.storage import hive_table, quarantine
+from deploy import ddl
+from local import jars
 
 CATALOG = "catalog.db"
 
@@ -69,7 +70,7 @@ def create_tables(spark: SparkSession, lake: Path) -> None:
             spark.sql(ddl.spark_create(table))
         else:
             location = paths.get(table.name, table.location)
-            parquet.read(spark, location, table.schema).createOrReplaceTempView(table.name)
+            hive_table.read(spark, location, table.schema).createOrReplaceTempView(table.name)
     for name, query in ddl.views().items():
         spark.sql(f"create or replace temporary view {name} as {query}")
 

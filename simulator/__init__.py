@@ -4,9 +4,9 @@
 ``live_arrivals`` happen now, and ``stream.send`` puts them into Kinesis as their time comes.
 """
 
+from simulator.expected import Truth
 from simulator.live import Live
 from simulator.options import Options
 from simulator.producer import SHAPES, arrivals, live_arrivals, produce
-from simulator.truth import Truth
 
 __all__ = ["SHAPES", "Live", "Options", "Truth", "arrivals", "live_arrivals", "produce"]

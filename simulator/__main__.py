@@ -9,10 +9,10 @@ from pathlib import Path
 
 from clickstream.errors import PutError
 from simulator.clock import SECOND
+from simulator.expected import Truth
 from simulator.live import Live
 from simulator.options import Options
 from simulator.producer import SHAPES, live_arrivals, produce
-from simulator.truth import Truth
 
 OF_ARCHIVES = ("rows", "start", "days", "rows_per_file", "gzip")
 OF_STREAMS = ("rate", "seconds")

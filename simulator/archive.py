@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from simulator.clock import HOUR, seconds_text
-from simulator.disorder import Arrival
+from simulator.delivery import Arrival
 from simulator.options import Options
 
 GZIP = 31  # zlib's number for the gzip format, without a file name or time

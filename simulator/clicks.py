@@ -1,8 +1,8 @@
 """Clicks of the web shop, and clicks of its app."""
 
-from simulator import people
+from simulator import users
 from simulator.clock import seconds_text, text_form
-from simulator.shapes import BrokenValues, Shape
+from simulator.formats import BrokenValues, Shape
 
 CLICKS = ("buy_button", "menu", "search", "product_card", "add_to_cart", "newsletter:subscribe", "footer", "video:play")
 APP_EVENTS = ("tap_home", "tap_product", "tap_cart", "swipe_gallery", "refresh", "tap_pay", "share", "open_push")
@@ -35,7 +35,7 @@ class WebClicks(Shape):
         return (
             f'{{"user_id":"{self.names[user]}","event_timestamp":"{self.time_text(happened, user)}",'
             f'"event_name":"{CLICKS[self.rng.getrandbits(3)]}","event_type":"click",'
-            f'"device_type":"{people.device(user)[0]}"}}'
+            f'"device_type":"{users.device(user)[0]}"}}'
         )
 
     def time_text(self, happened: int, user: int) -> str:
@@ -54,7 +54,7 @@ class AppClicks(WebClicks):
     def line(self, happened: int, user: int, session: int) -> str:  # noqa: ARG002
         """One click in the app."""
         return (
-            f'{{"user_id":"{self.names[user]}","device_id":"{people.device_id(user)}",'
+            f'{{"user_id":"{self.names[user]}","device_id":"{users.device_id(user)}",'
             f'"client_event":"{APP_EVENTS[self.rng.getrandbits(3)]}",'
-            f'"client_timestamp":"{self.time_text(happened, user)}","countrycode":"{people.place(user)[0]}"}}'
+            f'"client_timestamp":"{self.time_text(happened, user)}","countrycode":"{users.place(user)[0]}"}}'
         )

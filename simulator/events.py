@@ -9,8 +9,8 @@ from random import Random
 from typing import Any, ClassVar
 
 from simulator.clock import MINUTE, SECOND
+from simulator.formats import BrokenValues, Shape
 from simulator.options import Options
-from simulator.shapes import BrokenValues, Shape
 
 TYPES = """
     page cart search payment order product session app video account checkout notification message review wishlist

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from simulator.shapes import Shape
+from simulator.formats import Shape
 
 NOT_JSON = ("GET /healthz HTTP/1.1 200", "<html><body>502 Bad Gateway</body></html>", "u1,2024-03-17,click", "{", "\\")
 NOT_OBJECTS = ("null", "42", '"text"', "[]", "[1,2,3]", "true")

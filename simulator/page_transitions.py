@@ -1,8 +1,8 @@
 """Page transitions, as in the Wikipedia clickstream: how many readers came from one page to another."""
 
 from simulator.activity import MOST_BOTS
+from simulator.formats import Shape
 from simulator.options import Options
-from simulator.shapes import Shape
 
 OUTSIDE = ("other-search", "other-empty", "other-external", "other-internal", "other-other")
 PLACES = ("Köln", "Lagos", "Osaka", "Pune", "Lima", "Oslo", "Cairo", "Quito", "Graz", "Perth", "Accra", "Minsk")

@@ -9,13 +9,13 @@ from simulator import archive
 from simulator.activity import activity
 from simulator.clicks import AppClicks, WebClicks
 from simulator.clock import SECOND
-from simulator.disorder import Arrival, disordered
+from simulator.delivery import Arrival, disordered
 from simulator.events import Events
+from simulator.expected import Truth
+from simulator.formats import Shape
 from simulator.live import Live
 from simulator.options import Options
 from simulator.page_transitions import PageTransitions
-from simulator.shapes import Shape
-from simulator.truth import Truth
 from simulator.visits import Visits
 
 SHAPES: dict[str, type[Shape]] = {
@@ -42,7 +42,7 @@ def live_arrivals(shape: str, options: Options, live: Live, truth: Truth | None 
 def produce(
     shape: str, out: Path, options: Options | None = None, report: Callable[[Path, int], None] | None = None
 ) -> Truth:
-    """Write the archive into ``out``, ``_truth.json`` last; ``report`` hears of each file and its number of lines."""
+    """Write the archive into ``out``, ``_expected_counts.json`` last; ``report`` hears of each file and its number of lines."""
     options, truth = options or Options(), Truth()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists and is not an empty folder.")
@@ -51,5 +51,5 @@ def produce(
         if report:
             report(path, lines)
     made = {"shape": shape, "options": asdict(options), **truth.as_dict()}
-    (out / "_truth.json").write_text(json.dumps(made, indent=2, default=str) + "\n", encoding="utf-8")
+    (out / "_expected_counts.json").write_text(json.dumps(made, indent=2, default=str) + "\n", encoding="utf-8")
     return truth

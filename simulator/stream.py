@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from clickstream import records
+from clickstream.storage import kinesis_sink
 from simulator.clock import SECOND
-from simulator.disorder import Arrival
+from simulator.delivery import Arrival
 
 TICK = SECOND // 5  # what falls into one goes in one call
 
@@ -17,5 +17,5 @@ def send(kinesis: Any, stream: str, arrivals: Iterable[Arrival], end: int) -> It
     for tick, due in groupby(arrivals, lambda arrival: min(arrival[0], end) // TICK):
         time.sleep(max(0, tick * TICK / SECOND - time.time()))
         rows = [{"Data": line, "PartitionKey": key} for _, key, line in due]
-        records.put(kinesis, stream, rows)
+        kinesis_sink.put(kinesis, stream, rows)
         yield len(rows)

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from simulator import people
+from simulator import users
 from simulator.clicks import NOT_TIMES, OUT_OF_RANGE
 from simulator.clock import SECOND, text_form
+from simulator.formats import BrokenValues, Shape
 from simulator.options import Options
-from simulator.shapes import BrokenValues, Shape
 
 SITE = "https://shop.example"
 EVENT_TYPES = ("page_view", "page_view", "page_view", "scroll", "click", "add_to_cart", "search", "purchase")
@@ -51,8 +51,8 @@ class Visits(Shape):
     @staticmethod
     def about_user(user: int) -> str:
         """Give the fields that are the same in all rows of a user."""
-        (device, browser), (country, city) = people.device(user), people.place(user)
+        (device, browser), (country, city) = users.device(user), users.place(user)
         return (
-            f',"device_type":"{device}","browser":"{browser}","ip":"{people.ip(user)}",'
+            f',"device_type":"{device}","browser":"{browser}","ip":"{users.ip(user)}",'
             f'"geo":{{"country":"{country}","city":"{city}"}}}}'
         )

@@ -17,7 +17,7 @@ import pytest
 from pyspark.sql import SparkSession
 from trial import Trial
 
-from clickstream.glue import SESSION_SETTINGS
+from clickstream.runtime.glue import SESSION_SETTINGS
 from local import aws, lake
 
 

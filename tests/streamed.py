@@ -14,8 +14,8 @@ import pytest
 from awsglue.context import GlueContext
 from trial import Trial
 
-from clickstream import kinesis
-from local.glue import stand_in
+from clickstream.sources import kinesis
+from local.glue_stubs import install_glue_stubs
 
 NOON = datetime(2024, 3, 17, 12, tzinfo=UTC)
 TEXT, ARRIVED = "$json$data_infer_schema$_temporary$", "__src_timestamp"  # as Glue names them
@@ -31,7 +31,7 @@ class Streamed:
         self.folder.mkdir()
         self.checkpoint = trial.folder / "checkpoint"
         self.connected_with: dict[str, str] = {}
-        stand_in(trial.spark)
+        install_glue_stubs(trial.spark)
         monkeypatch.setattr(kinesis, "RETRY_SECONDS", ())
         monkeypatch.setattr(
             GlueContext, "create_data_frame_from_options", lambda _, kind, options, *__: self._connect(kind, options)

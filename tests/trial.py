@@ -16,8 +16,9 @@ import clickstream_batch
 import events_batch
 import replay
 import sessions_batch
-from clickstream import parquet, schemas
-from local import ddl
+from clickstream import schemas
+from clickstream.storage import hive_table
+from deploy import ddl
 
 ARRIVED = datetime(2024, 3, 20, 12, tzinfo=UTC)  # of a file outside arrived=YYYY-MM-DD/HH/
 
@@ -33,7 +34,7 @@ class Trial:
         self.raw = folder / "raw"
         self.raw.mkdir()
         self.clickstream_path = str(folder / "clickstream")
-        self.quarantine_path = str(folder / "quarantine")
+        self.quarantine_table = str(folder / "quarantine")
         self.events_path = folder / "events"
         self.events_table = self.table("events")
         self._has_sent = False  # since events_batch ran last
@@ -98,7 +99,7 @@ class Trial:
 
     def _run(self, job: Any, arguments: Row) -> Row:
         runs = self.runs()
-        job.main(self.spark, job.Arguments(**{"quarantine_path": self.quarantine_path, **arguments}))
+        job.main(self.spark, job.Arguments(**{"quarantine_table": self.quarantine_table, **arguments}))
         (run,) = self.runs() - runs
         return json.loads(run)["counts"]
 
@@ -121,11 +122,11 @@ class Trial:
 
     def clickstream(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
-        return plain(parquet.read(self.spark, self.clickstream_path, schemas.CLICKSTREAM))
+        return plain(hive_table.read(self.spark, self.clickstream_path, schemas.CLICKSTREAM))
 
     def quarantine(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
-        return plain(parquet.read(self.spark, self.quarantine_path, schemas.QUARANTINE))
+        return plain(hive_table.read(self.spark, self.quarantine_table, schemas.QUARANTINE))
 
 
 def plain(rows: DataFrame) -> list[Row]:

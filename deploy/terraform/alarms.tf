@@ -19,13 +19,13 @@ locals {
     merge([for name, job in local.settings.jobs : {
       "job_lag.${name}" = {
         says       = "A record was not to be seen for ${local.limits.lag_minutes} minutes",
-        namespace  = "Clickstream", metric = "Lag", statistic = "Maximum", dimensions = { Job = name },
+        namespace  = "Clickstream", metric = "EndToEndLatency", statistic = "Maximum", dimensions = { Job = name },
         comparison = "GreaterThanThreshold", threshold = local.limits.lag_minutes * 60, period = 300,
         missing    = "notBreaching",
       }
       "batch_time.${name}" = {
         says       = "A batch took more than ${local.limits.batch_share_of_window}% of its window",
-        namespace  = "Clickstream", metric = "BatchTimeOfWindow", statistic = "Maximum", dimensions = { Job = name },
+        namespace  = "Clickstream", metric = "BatchUtilization", statistic = "Maximum", dimensions = { Job = name },
         comparison = "GreaterThanThreshold", threshold = local.limits.batch_share_of_window, period = 300,
         missing    = "notBreaching",
       }

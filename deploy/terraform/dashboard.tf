@@ -8,8 +8,8 @@ locals {
     ["Rows", "Sum", [for pair in setproduct(local.streaming, ["Read", "Written", "Duplicate", "Quarantined"]) :
     ["Clickstream", pair[1], "Job", pair[0]]]],
     ["Batch time, % of its window", "Maximum", [for name in local.streaming :
-    ["Clickstream", "BatchTimeOfWindow", "Job", name]]],
-    ["Records not to be seen for, s", "Maximum", [for name in local.streaming : ["Clickstream", "Lag", "Job", name]]],
+    ["Clickstream", "BatchUtilization", "Job", name]]],
+    ["Records not to be seen for, s", "Maximum", [for name in local.streaming : ["Clickstream", "EndToEndLatency", "Job", name]]],
     ["Archived after, s", "Maximum", [for name in keys(local.settings.archives) :
     ["AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", name]]],
     ["Functions' errors", "Sum", [for name in keys(local.settings.functions) :

@@ -5,7 +5,7 @@ ClickstreamError
 ├── InputError             what the job reads is not there
 ├── TableError             a table is missing or has another schema
 ├── CountsError            read is not the sum of its outcomes
-├── QuarantineShareError   too much of the input was refused
+├── QuarantineRatioError   too much of the input was refused
 ├── ConcurrentCommitError  another writer committed first
 ├── PutError               a stream is not there, or does not take the records
 └── StreamError            a streaming query ended; what it had committed stays
@@ -32,7 +32,7 @@ class CountsError(ClickstreamError):
     """Read is not the sum of its outcomes."""
 
 
-class QuarantineShareError(ClickstreamError):
+class QuarantineRatioError(ClickstreamError):
     """Too much of the input was refused."""
 
 

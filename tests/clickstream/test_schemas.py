@@ -2,8 +2,9 @@
 
 import pytest
 
-from clickstream import activity, events, page_views, schemas, visits
-from local import ddl
+from clickstream import schemas
+from clickstream.transforms import activity, events, page_views, visits
+from deploy import ddl
 
 TABLES = {table.name: table for table in ddl.tables("s3://lake")}
 CONTRACTS = {

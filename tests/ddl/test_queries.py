@@ -7,7 +7,7 @@ import pytest
 import sqlglot
 from pyspark.sql import SparkSession
 
-from local import ddl
+from deploy import ddl
 
 # Of the tables that they read, the columns that they read.
 EVENTS = """

@@ -265,7 +265,7 @@ def test_run_takes_arguments_of_the_job_and_no_others(account):
     said = deploy("run", "replay", "--source", "events", "--reason", "empty")
     run = jobs.run(account, "replay", said.split()[-1])
     assert run["Arguments"] == {"--source": "events", "--reason": "empty"}
-    assert "Error: --sorce: the job takes --quarantine_path, --source" in deploy(
+    assert "Error: --sorce: the job takes --quarantine_table, --source" in deploy(
         "run", "replay", "--sorce", "events", status=1
     )
     assert "Error: --source: the job takes" in deploy("run", "replay", "--source", status=1)
@@ -276,7 +276,7 @@ def test_run_takes_arguments_of_the_job_and_no_others(account):
 def test_run_waits_for_the_end_and_status_shows_it():
     assert "job replay                     -" in deploy("status")
     deploy("apply")
-    said = "replay: --source missing; this job needs --quarantine_path, --source"
+    said = "replay: --source missing; this job needs --quarantine_table, --source"
     assert deploy("run", "--wait", "replay", status=1).endswith(f"FAILED {said}\n")
     status = deploy("status")
     assert "job replay                     FAILED       20" in status

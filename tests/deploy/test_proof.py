@@ -16,7 +16,8 @@ from deploy import package
 from deploy.account import Account
 from deploy.settings import FOLDER, Settings
 from lambdas import land_raw, simulate, store
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 
 pytestmark = pytest.mark.proof
 WRITES = ("s3:PutObject", "s3:DeleteObject")
@@ -143,14 +144,14 @@ def acts(account):
             return 60_000
 
     def land():
-        pump.Trigger(pump.Shards(kinesis, "clickstream"), land_raw.handler).drain()
+        event_sources.Trigger(event_sources.Shards(kinesis, "clickstream"), land_raw.handler).drain()
 
     def keep():
         session = {"user_id": "ada", "session_number": 1, "session_id": "ada-1", "session_key": "k", "event_count": 1}
         session |= {"started_at": "2024-03-17T10:15:30.123Z", "ended_at": "2024-03-17T10:15:30.123Z"}
         record = json.dumps({**session, "is_closed": False, "version": 1})
         kinesis.put_record(StreamName="sessions", Data=record, PartitionKey="ada")
-        pump.Trigger(pump.Shards(kinesis, "sessions"), store.handler).drain()
+        event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), store.handler).drain()
 
     return {"simulate": lambda: simulate.handler({"seconds": 1, "rate": 5}, Context()), "land_raw": land, "store": keep}
 

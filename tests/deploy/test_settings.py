@@ -8,11 +8,10 @@ import re
 import pytest
 import yaml
 
-from clickstream.arguments import parse_arguments
-from deploy import settings
+from clickstream.runtime.arguments import parse_arguments
+from deploy import ddl, settings
 from deploy.errors import SettingsError
 from deploy.settings import Settings
-from local import ddl
 
 ROOT = settings.FOLDER.parent
 NAMES = {"lake": "lake", "code": "code", "region": "us-east-1", "account": "123456789012"}

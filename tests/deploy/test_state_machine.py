@@ -14,7 +14,8 @@ from deploy import functions, jobs, package, state_machine, tables
 from deploy.account import Account
 from deploy.settings import Settings
 from lambdas import land_raw
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 
 LONGEST_SECONDS = 600  # a machine may be busy
 MISSING = "not-there"
@@ -70,7 +71,7 @@ def told(account):
 def landing(account):
     """Call land_raw for what comes into the stream, as Lambda does; an event stops and starts it."""
     is_on, is_over = threading.Event(), threading.Event()
-    trigger = pump.Trigger(pump.Shards(account.client("kinesis"), "clickstream"), land_raw.handler)
+    trigger = event_sources.Trigger(event_sources.Shards(account.client("kinesis"), "clickstream"), land_raw.handler)
 
     def land():
         while not is_over.is_set():
@@ -189,7 +190,7 @@ def test_a_job_that_fails_is_told_in_its_own_words(account, landing, told):
     ((topic, said),) = told()
     assert topic == "PipelineFailure"
     assert said.startswith("RunJob failed: clickstream_batch: 100")
-    assert "a larger share than --max_quarantined_share 0.1; nothing was committed (States.TaskFailed)" in said
+    assert "a larger share than --max_quarantined_ratio 0.1; nothing was committed (States.TaskFailed)" in said
 
 
 def test_a_function_that_fails_is_told(account, told):

@@ -3,7 +3,8 @@
 import pytest
 from trial import visit
 
-from clickstream import errors, files
+from clickstream import errors
+from clickstream.storage import files
 
 LATE = "arrived=2024-03-18/02/late.json"
 
@@ -31,8 +32,8 @@ def test_too_much_refused_commits_nothing(trial):
     trial.clickstream_batch()
     before = trial.clickstream(), trial.quarantine(), trial.runs()
     trial.send([visit("bob"), "x"], "second.json")
-    with pytest.raises(errors.QuarantineShareError, match="nothing was committed"):
-        trial.clickstream_batch(max_quarantined_share=0.33)
+    with pytest.raises(errors.QuarantineRatioError, match="nothing was committed"):
+        trial.clickstream_batch(max_quarantined_ratio=0.33)
     assert (trial.clickstream(), trial.quarantine(), trial.runs()) == before
 
 

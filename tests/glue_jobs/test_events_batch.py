@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from trial import event
 
-from clickstream import errors, events, iceberg
+from clickstream import errors
+from clickstream.storage import iceberg
+from clickstream.transforms import events
 
 WEBHOOKS = Path(__file__).parent.parent.parent / "examples" / "github_webhook_events.jsonl.gz"
 DAY = 86_400_000
@@ -71,7 +73,7 @@ def test_rebuild_replaces_exactly_its_dates(trial):
     trial.send([event("kept", at=THE_18TH), event("new", at=THE_18TH), event("another_day", at=THE_19TH), "x"])
     the_18th = {"mode": "rebuild", "start_date": date(2024, 3, 18), "end_date": date(2024, 3, 18)}
     counts = trial.events_batch(**the_18th)
-    assert (counts["read"], counts["written"], counts["outside_dates"], counts["quarantined"]) == (4, 2, 1, 1)
+    assert (counts["read"], counts["written"], counts["skipped_dates"], counts["quarantined"]) == (4, 2, 1, 1)
     assert uuids(trial) == ["after", "before", "kept", "new"]  # <- gone is gone, the other days are as they were
 
     rows = trial.events()
@@ -98,9 +100,9 @@ def test_rebuild_without_dates_replaces_those_that_raw_holds(trial):
 
 def test_merge_takes_only_the_dates_asked_for(trial):
     trial.send([event(name, at=at) for name, at in (("a", THE_17TH), ("b", THE_18TH), ("c", THE_19TH))])
-    assert trial.events_batch(end_date=date(2024, 3, 17))["outside_dates"] == 2
+    assert trial.events_batch(end_date=date(2024, 3, 17))["skipped_dates"] == 2
     assert uuids(trial) == ["a"]
-    assert trial.events_batch(start_date=date(2024, 3, 19))["outside_dates"] == 2
+    assert trial.events_batch(start_date=date(2024, 3, 19))["skipped_dates"] == 2
     assert uuids(trial) == ["a", "c"]
 
 
@@ -114,11 +116,11 @@ def test_too_much_refused_commits_nothing(trial):
     trial.events_batch()
     before = trial.events(), trial.quarantine(), trial.runs()
     trial.send([event("b"), "x"], "second.json")
-    with pytest.raises(errors.QuarantineShareError, match=r"1 of 3 rows were refused \(not_a_json_object 1\)"):
-        trial.events_batch(max_quarantined_share=0.33)
+    with pytest.raises(errors.QuarantineRatioError, match=r"1 of 3 rows were refused \(not_a_json_object 1\)"):
+        trial.events_batch(max_quarantined_ratio=0.33)
     assert (trial.events(), trial.quarantine(), trial.runs()) == before
 
-    trial.events_batch(max_quarantined_share=0.34)
+    trial.events_batch(max_quarantined_ratio=0.34)
     assert uuids(trial) == ["a", "b"]
 
 
@@ -159,7 +161,7 @@ def test_two_runs_at_once_refuse_a_row_once(trial, monkeypatch):
 
 def test_paths_and_the_table_lie_apart(trial):
     inside = str(trial.events_path / "data")
-    for arguments in ({"raw_path": inside}, {"quarantine_path": inside}):
+    for arguments in ({"raw_path": inside}, {"quarantine_table": inside}):
         with pytest.raises(errors.ArgumentError, match=r"--\w+ \S+ lies in --events_table"):
             trial.events_batch(**arguments)
 

@@ -10,8 +10,10 @@ from streamed import NOON, Streamed
 from trial import event
 
 import events_stream
-from clickstream import errors, files, iceberg, kinesis
-from clickstream.arguments import Folder, Table
+from clickstream import errors
+from clickstream.runtime.arguments import Folder, Table
+from clickstream.sources import kinesis
+from clickstream.storage import files, iceberg
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
 
@@ -23,9 +25,9 @@ class Events(Streamed):
         given = {
             "stream_arn": ARN,
             "events_table": Table(self.trial.events_table),
-            "quarantine_path": Folder(self.trial.quarantine_path),
+            "quarantine_table": Folder(self.trial.quarantine_table),
             "checkpoint_path": Folder(str(self.checkpoint)),
-            "run": "available_now",
+            "trigger": "available_now",
         }
         return events_stream.Arguments(**given | arguments)
 
@@ -61,7 +63,7 @@ def test_records_land_once_and_are_counted(stream, capsys):
     assert (second["Read"], second["Written"], second["Duplicate"], second["Quarantined"]) == (2, 1, 1, 0)
     assert (first["batch"], second["batch"]) == ("0", "1")
     assert first["quarantined_by_reason"] == {"not_a_json_object": 2}
-    assert first["Lag"] == pytest.approx((datetime.now(UTC) - NOON).total_seconds(), abs=600)
+    assert first["EndToEndLatency"] == pytest.approx((datetime.now(UTC) - NOON).total_seconds(), abs=600)
     (defined,) = first["_aws"]["CloudWatchMetrics"]
     assert {metric["Name"] for metric in defined["Metrics"]} <= set(first)
     assert defined["Dimensions"] == [["Job"]]
@@ -220,14 +222,17 @@ def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
     stream.put()
     stream.run()
     (line,) = metrics(capsys)
-    assert (line["Read"], line["Written"], line["Lag"]) == (0, 0, 0)
+    assert (line["Read"], line["Written"], line["EndToEndLatency"]) == (0, 0, 0)
     assert stream.uuids() == []
 
 
 def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
     with pytest.raises(errors.TableError, match="nowhere does not exist"):
         stream.run(events_table=Table("nowhere"))
-    for other, name in ((stream.trial.events_path, "events_table"), (stream.trial.quarantine_path, "quarantine_path")):
+    for other, name in (
+        (stream.trial.events_path, "events_table"),
+        (stream.trial.quarantine_table, "quarantine_table"),
+    ):
         with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{name}"):
             stream.run(checkpoint_path=Folder(f"{other}/checkpoint"))
     assert not stream.checkpoint.exists()
@@ -244,5 +249,5 @@ def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
 def test_which_stream_is_said_once(arguments, sentence):
     with pytest.raises(errors.ArgumentError, match=f"^{sentence}$"):
         events_stream.Arguments(
-            **{"events_table": Table("e"), "quarantine_path": Folder("q"), "checkpoint_path": Folder("c")} | arguments
+            **{"events_table": Table("e"), "quarantine_table": Folder("q"), "checkpoint_path": Folder("c")} | arguments
         )

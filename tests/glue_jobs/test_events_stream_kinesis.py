@@ -12,10 +12,10 @@ pytest.importorskip("pyspark.sql.datasource", reason="Spark 3.5 has no data sour
 from trial import Trial, event
 
 import events_stream
-from chaos.stream import Stream
-from clickstream.arguments import Folder, Table
+from clickstream.runtime.arguments import Folder, Table
 from local import aws
-from local.glue import stand_in
+from local.glue_stubs import install_glue_stubs
+from tools.chaos.stream import Stream
 
 os.environ.update(aws.environment(""))  # before Spark starts, whose workers read the streams
 del os.environ["AWS_ENDPOINT_URL"]
@@ -59,7 +59,7 @@ class Streamed:
             stream_name=self.stream.name,
             endpoint_url=self.endpoint,
             events_table=Table(self.trial.events_table),
-            quarantine_path=Folder(self.trial.quarantine_path),
+            quarantine_table=Folder(self.trial.quarantine_table),
             checkpoint_path=Folder(f"{self.trial.folder}/checkpoint"),
             run="available_now",
         )
@@ -74,7 +74,7 @@ class Streamed:
 
 @pytest.fixture
 def streamed(spark, trial, endpoint) -> Streamed:
-    stand_in(spark)
+    install_glue_stubs(spark)
     return Streamed(trial, endpoint)
 
 

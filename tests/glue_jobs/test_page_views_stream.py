@@ -9,8 +9,9 @@ import pytest
 from streamed import NOON, Streamed, sent_to
 
 import page_views_stream
-from clickstream import errors, files
-from clickstream.arguments import Folder, Table
+from clickstream import errors
+from clickstream.runtime.arguments import Folder, Table
+from clickstream.storage import files
 from local import aws
 
 
@@ -34,9 +35,9 @@ class PageViews(Streamed):
             "endpoint_url": self.endpoint,
             "page_counts_table": Table(self.table),
             "page_counts_stream": self.counts,
-            "quarantine_path": Folder(self.trial.quarantine_path),
+            "quarantine_table": Folder(self.trial.quarantine_table),
             "checkpoint_path": Folder(str(self.checkpoint)),
-            "run": "available_now",
+            "trigger": "available_now",
         }
         page_views_stream.main(self.trial.spark, page_views_stream.Arguments(**given | arguments))
 

@@ -6,8 +6,10 @@ import pytest
 from trial import event, visit
 
 import replay
-from clickstream import errors, events, parquet, quarantine, schemas, times
-from clickstream.arguments import Folder, Table
+from clickstream import errors, schemas
+from clickstream.runtime.arguments import Folder, Table
+from clickstream.storage import hive_table, quarantine
+from clickstream.transforms import events, times
 
 FIRST_DAY, SECOND_DAY = "arrived=2024-03-18/10/a.json", "arrived=2024-03-19/10/a.json"
 
@@ -17,7 +19,7 @@ def uuids(trial):
 
 
 def still_open(spark, trial, source="events"):
-    return sorted(row.raw for row in quarantine.open_rows(spark, trial.quarantine_path, source).collect())
+    return sorted(row.raw for row in quarantine.open_rows(spark, trial.quarantine_table, source).collect())
 
 
 def test_accepted_rows_land_once_and_the_others_stay(spark, trial, monkeypatch):
@@ -41,7 +43,7 @@ def test_accepted_rows_land_once_and_the_others_stay(spark, trial, monkeypatch):
     trial.replay("events")
     assert trial.events() == rows
     assert still_open(spark, trial) == sorted([broken, "x"])
-    marks = parquet.read(spark, quarantine.replayed_path(trial.quarantine_path), schemas.REPLAYED).collect()
+    marks = hive_table.read(spark, quarantine.replayed_path(trial.quarantine_table), schemas.REPLAYED).collect()
     assert len({mark.quarantine_id for mark in marks}) == len(marks) == 3
 
 
@@ -85,7 +87,7 @@ def test_nothing_in_quarantine_is_a_run_of_nothing(trial):
 
 
 def test_a_missing_quarantine_is_an_input_error(trial):
-    with pytest.raises(errors.InputError, match=r"--quarantine_path .*quarantine does not exist"):
+    with pytest.raises(errors.InputError, match=r"--quarantine_table .*quarantine does not exist"):
         trial.replay("events")
 
 

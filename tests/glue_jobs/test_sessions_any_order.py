@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from trial import Trial, plain_value
 
 from clickstream import schemas
-from clickstream.iceberg import Branch
+from clickstream.storage.iceberg import Branch
 
 GAP, LONGEST, LOOKBACK = timedelta(minutes=30), timedelta(hours=1), timedelta(days=7)
 STEP, MILLISECOND = GAP / 2, timedelta(milliseconds=1)

@@ -7,7 +7,7 @@ from trial import event
 
 import sessions_batch
 from clickstream import errors
-from clickstream.arguments import Folder, Table
+from clickstream.runtime.arguments import Folder, Table
 
 T = 1_710_670_530_000  # 2024-03-17T10:15:30Z
 MINUTE, DAY = 60_000, 86_400_000
@@ -166,7 +166,7 @@ def test_missing_tables_are_named(trial):
 
 
 def test_a_source_needs_its_own_input():
-    given = {"sessions_table": Table("s"), "session_events_table": Table("e"), "quarantine_path": Folder("q")}
+    given = {"sessions_table": Table("s"), "session_events_table": Table("e"), "quarantine_table": Folder("q")}
     with pytest.raises(errors.ArgumentError, match="--events_table missing; --source events needs it"):
         sessions_batch.Arguments(**given)
     with pytest.raises(errors.ArgumentError, match="--events_table is not for --source clicks"):

@@ -10,8 +10,9 @@ import sessions_oracle
 from streamed import NOON, Streamed, sent_to
 
 import sessions_stream
-from clickstream import errors, files
-from clickstream.arguments import Folder, PositiveInt
+from clickstream import errors
+from clickstream.runtime.arguments import Folder, PositiveInt
+from clickstream.storage import files
 from lambdas import store
 from local import aws
 
@@ -41,9 +42,9 @@ class Live(Streamed):
             "stream_name": "clicks",
             "endpoint_url": self.endpoint,
             "sessions_stream": self.stream,
-            "quarantine_path": Folder(self.trial.quarantine_path),
+            "quarantine_table": Folder(self.trial.quarantine_table),
             "checkpoint_path": Folder(str(self.checkpoint)),
-            "run": "available_now",
+            "trigger": "available_now",
         }
         sessions_stream.main(self.trial.spark, sessions_stream.Arguments(**given | arguments))
 
@@ -158,7 +159,7 @@ def test_a_user_who_was_away_for_long_is_a_new_one(live):
     live.click(day + 300, click(day + 300, "cyd"))  # <- a day after bob was here, and the lateness
     live.click(3 * day, click(3 * day, "bob"))
     live.click(3 * day, click(3 * day))
-    live.run(kept_days=PositiveInt(1))
+    live.run(state_ttl_days=PositiveInt(1))
     assert sorted({sent["session_id"] for sent in live.told() if sent["user_id"] != "cyd"}) == [
         "ada-1",
         "ada-2",

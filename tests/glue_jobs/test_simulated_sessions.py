@@ -2,9 +2,9 @@
 
 import duckdb
 
-from bench.contenders import sessions_duckdb
 from clickstream import schemas
 from simulator import Options, produce
+from tools.bench.baselines import sessions_duckdb
 
 A_BOT_FOR_DAYS = Options(rows=30_000, days=3, users=500, event_types=10, bots=0.4, conflicts=0.02, late=0.05)
 TIMES = {"event_time", "started_at", "ended_at"}

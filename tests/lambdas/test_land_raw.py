@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas import land_raw
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 
 RAW_PATH = "s3://lake/raw/clickstream"
 TEN = datetime(2024, 3, 17, 10, 59, 59, tzinfo=UTC).timestamp()
@@ -189,7 +190,9 @@ def test_every_line_is_landed_once_through_failures_and_retries(sent, random):
 
     records = [record(*row) for row in sorted(sent, key=lambda row: row[1])]
     s3 = S3(refuses)
-    trigger = pump.Trigger(None, lambda event, _: land_raw.land(event["Records"], RAW_PATH, s3), retries=len(records))
+    trigger = event_sources.Trigger(
+        None, lambda event, _: land_raw.land(event["Records"], RAW_PATH, s3), retries=len(records)
+    )
     trigger.deliver(records)
     alone = S3()
     for one in records:
@@ -216,7 +219,7 @@ def test_a_stream_lands_once_though_a_record_cannot_be_read(endpoint):
             raise TimeoutError  # after it has written
         return answer
 
-    trigger = pump.Trigger(pump.Shards(kinesis, "visits"), function, batch_size=70)
+    trigger = event_sources.Trigger(event_sources.Shards(kinesis, "visits"), function, batch_size=70)
     trigger.drain()
     keys = [found["Key"] for found in s3.list_objects_v2(Bucket="archive")["Contents"]]
     bodies = [gzip.decompress(s3.get_object(Bucket="archive", Key=key)["Body"].read()) for key in keys]
@@ -227,7 +230,7 @@ def test_a_stream_lands_once_though_a_record_cannot_be_read(endpoint):
 
 def test_a_poison_record_does_not_hold_up_the_stream():
     s3 = S3()
-    trigger = pump.Trigger(None, lambda event, _: land_raw.land(event["Records"], RAW_PATH, s3))
+    trigger = event_sources.Trigger(None, lambda event, _: land_raw.land(event["Records"], RAW_PATH, s3))
     records = [record(b"1"), record(NOT_BASE64), record(b"2")]
     trigger.deliver(records)
     trigger.deliver([record(b"3")])

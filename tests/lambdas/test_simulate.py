@@ -4,7 +4,8 @@ import pytest
 
 from deploy.settings import Settings
 from lambdas import simulate
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 
 
 class Context:
@@ -45,7 +46,7 @@ SCHEDULED = {  # https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-s
 
 def test_it_puts_what_it_is_asked_for(handler, kinesis):
     sent = handler({"seconds": 1, "rate": 50, "malformed": 0.1, "users": 5}, Context(60_000))
-    records = [record for _, records in pump.Shards(kinesis, "clickstream").unread(500) for record in records]
+    records = [record for _, records in event_sources.Shards(kinesis, "clickstream").unread(500) for record in records]
     assert (sent["shape"], sent["stream"], sent["distinct"]) == ("visits", "clickstream", 50)
     assert sent["lines"] == len(records)
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from deploy.settings import Settings
 from lambdas import store
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 
 ARRIVED = 1_710_673_199.5
 numbers = count(10**55)
@@ -281,7 +282,7 @@ def test_a_stream_with_poison_records_is_stored_and_goes_on(stage, dynamodb):
             raise TimeoutError  # after it has written
         return answer
 
-    pump.Trigger(pump.Shards(kinesis, "sessions"), function, batch_size=60).drain()
+    event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), function, batch_size=60).drain()
     found = {
         item["user_id"]: item["version"] for item in items(dynamodb, "live_sessions") if "user-" in item["user_id"]
     }

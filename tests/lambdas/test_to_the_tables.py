@@ -4,9 +4,10 @@ from itertools import count
 
 import pytest
 
-from clickstream import records
+from clickstream.storage import kinesis_sink
 from lambdas import land_raw, transform
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 from simulator import Options, Truth, arrivals
 
 OPTIONS = Options(rows=2_000, duplicates=0.05, malformed=0.05)
@@ -28,7 +29,7 @@ def send(kinesis, shape):
     truth = Truth()
     kinesis.create_stream(StreamName=shape, ShardCount=2)
     rows = [{"Data": line, "PartitionKey": key} for _, key, line in arrivals(shape, OPTIONS, truth)]
-    records.put(kinesis, shape, rows)
+    kinesis_sink.put(kinesis, shape, rows)
     return truth
 
 
@@ -50,9 +51,9 @@ def test_visits_that_are_landed_become_the_rows_that_were_sent(kinesis, s3, tria
             raise TimeoutError  # after it has written
         return answer
 
-    pump.Trigger(pump.Shards(kinesis, "visits"), function).drain()
+    event_sources.Trigger(event_sources.Shards(kinesis, "visits"), function).drain()
     fetch(s3, "visits", trial)
-    counts = trial.clickstream_batch(max_quarantined_share=1.0)
+    counts = trial.clickstream_batch(max_quarantined_ratio=1.0)
     malformed = truth.malformed - truth.malformed_by_kind["empty_line"]
     assert (counts["written"], counts["duplicate"], counts["quarantined"]) == (
         truth.distinct,
@@ -65,9 +66,9 @@ def test_events_that_are_transformed_become_the_rows_that_were_sent(kinesis, s3,
     truth = send(kinesis, "events")
     s3.create_bucket(Bucket="events")
     prefix = "raw/arrived=!{partitionKeyFromLambda:arrived_date}/!{partitionKeyFromLambda:arrived_hour}/"
-    pump.Firehose(pump.Shards(kinesis, "events"), transform.events, s3, "events", prefix).drain()
+    event_sources.Firehose(event_sources.Shards(kinesis, "events"), transform.events, s3, "events", prefix).drain()
     fetch(s3, "events", trial)
-    counts = trial.events_batch(max_quarantined_share=1.0)
+    counts = trial.events_batch(max_quarantined_ratio=1.0)
     refused = sum(truth.malformed_by_kind[kind] for kind in NEVER_JSON)
     assert counts["written"] == truth.distinct + truth.conflicts
     assert counts["duplicate"] == truth.duplicates

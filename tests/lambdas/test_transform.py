@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas import transform
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 from simulator import Options, Truth, arrivals
 
 ARRIVED = 1_710_673_199_999  # 2024-03-17 10:59:59.999
@@ -156,7 +157,7 @@ def test_what_finds_no_room_in_the_answer_fails_alone(capsys):
     large = [record(title + b"\t" + title + b"\tlink\t1") for _ in range(3)]
     answer = transform.page_transitions({"records": [*large, record(b"a\tb\tlink\t1")]}, None)
     assert [one["result"] for one in answer["records"]] == ["Ok", "Ok", "ProcessingFailed", "Ok"]
-    assert len(json.dumps(answer)) < pump.MAX_PAYLOAD_BYTES
+    assert len(json.dumps(answer)) < event_sources.MAX_PAYLOAD_BYTES
     assert counted(capsys)["without_room"] == 1
 
 
@@ -170,7 +171,7 @@ def test_a_buffer_of_the_default_size_always_has_room():
 
 def test_many_small_records_fill_an_answer_with_their_envelopes():
     answer = transform.events({"records": [record(b"{}") for _ in range(35_000)]}, None)
-    assert len(json.dumps(answer)) < pump.MAX_PAYLOAD_BYTES
+    assert len(json.dumps(answer)) < event_sources.MAX_PAYLOAD_BYTES
     assert {one["result"] for one in answer["records"]} == {"Ok", "ProcessingFailed"}
 
 
@@ -220,7 +221,7 @@ def test_a_stream_of_events_is_delivered_by_its_hour_of_arrival_or_below_the_err
     s3 = aws.session().client("s3", endpoint_url=endpoint)
     s3.create_bucket(Bucket="lake")
     prefix = "raw/events/arrived=!{partitionKeyFromLambda:arrived_date}/!{partitionKeyFromLambda:arrived_hour}/"
-    pump.Firehose(pump.Shards(kinesis, "events"), transform.events, s3, "lake", prefix).drain()
+    event_sources.Firehose(event_sources.Shards(kinesis, "events"), transform.events, s3, "lake", prefix).drain()
     found = {one["Key"]: one["LastModified"] for one in s3.list_objects_v2(Bucket="lake")["Contents"]}
     texts = {key: gzip.decompress(s3.get_object(Bucket="lake", Key=key)["Body"].read()) for key in found}
     raw = {key: text for key, text in texts.items() if key.startswith("raw/")}

@@ -17,7 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.kinesis import models
 
-from local import aws, moto_kinesis
+from local import aws
+from local.aws import kinesis
 
 LOWEST, MIDDLE, HIGHEST = "0", str(2**127), str(2**128 - 1)
 FIRST, SECOND, THIRD, FOURTH = (f"shardId-{number:012d}" for number in range(4))
@@ -130,11 +131,11 @@ def test_resharding_amid_puts_loses_nothing_and_children_continue_their_parents(
 
 
 def test_threads_that_take_turns_at_the_worst_moments_break_nothing(monkeypatch):
-    monkeypatch.setattr(models, "Shard", moto_kinesis.Shard)
+    monkeypatch.setattr(models, "Shard", kinesis.Shard)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        stream = moto_kinesis.Stream("stream", 2, None, None, "123456789012", aws.REGION)
+        stream = kinesis.Stream("stream", 2, None, None, "123456789012", aws.REGION)
         with ThreadPoolExecutor(8) as threads:
             puts = [threads.submit(stream.put_record, f"key-{n}", "", "") for n in range(8_000)]
             while not all(one.done() for one in puts):
@@ -282,7 +283,7 @@ def test_an_iterator_can_be_used_again_and_expires_after_five_minutes(kinesis, s
     assert texts(kinesis.get_records(ShardIterator=fresh)["Records"]) == ["a"]
 
     def aged(seconds):
-        decoded = moto_kinesis.Iterator.decode(fresh)
+        decoded = kinesis.Iterator.decode(fresh)
         return replace(decoded, issued_ms=decoded.issued_ms - seconds * 1000).encode()
 
     assert texts(kinesis.get_records(ShardIterator=aged(290))["Records"]) == ["a"]

@@ -53,7 +53,7 @@ def run_until(appears: tuple[Path, str], *arguments: object) -> None:
 def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_answer(tmp_path):
     truth = produce("events", tmp_path / "raw", OPTIONS)
     lake, quarantine = tmp_path / "größe, a lake (1+1=2) @~-", tmp_path / "quarantine"
-    given = ("--raw_path", tmp_path / "raw", "--events_table", "events", "--quarantine_path", quarantine)
+    given = ("--raw_path", tmp_path / "raw", "--events_table", "events", "--quarantine_table", quarantine)
     job = ("--lake", lake, "run", "events_batch", *given)
 
     run_until((lake / "events" / "data", "**/*.parquet"), *job)  # while it writes the first table
@@ -99,8 +99,8 @@ def test_a_wrong_argument_is_one_sentence_and_a_status(tmp_path):
     assert wrong.returncode == 1
     assert wrong.stdout == ""
     assert wrong.stderr == (
-        "events_batch: --events_table, --quarantine_path missing;"
-        " this job needs --raw_path, --events_table, --quarantine_path\n"
+        "events_batch: --events_table, --quarantine_table missing;"
+        " this job needs --raw_path, --events_table, --quarantine_table\n"
     )
     assert not (tmp_path / "lake").exists()  # Spark was not started
 
@@ -137,7 +137,7 @@ def test_a_mistyped_lake_is_not_made(tmp_path):
 def test_a_lake_that_was_moved_is_refused(tmp_path):
     (tmp_path / "catalog.db").touch()
     (tmp_path / "paths.json").write_text('{"lake": "/elsewhere"}')
-    job = ("run", "events_batch", "--raw_path", "r", "--events_table", "events", "--quarantine_path", "q")
+    job = ("run", "events_batch", "--raw_path", "r", "--events_table", "events", "--quarantine_table", "q")
     for command_line in (("sql", "select 1"), job):
         done = local("--lake", tmp_path, *command_line)
         assert done.returncode == 1
@@ -157,7 +157,7 @@ def test_help_of_a_job_is_its_docstring_and_its_fields():
     assert said["start_date"] == (
         "a date like 2024-03-17: the first day of the events that are taken (may be left out)"
     )
-    assert said["max_quarantined_share"] == (
+    assert said["max_quarantined_ratio"] == (
         "a share from 0 to 1: of the lines read; beyond it the run fails (1.0 unless given)"
     )
 

@@ -1,4 +1,4 @@
-"""An archive holds what its ``_truth.json`` says."""
+"""An archive holds what its ``_expected_counts.json`` says."""
 
 import gzip
 import json
@@ -41,7 +41,7 @@ def archive(shape: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def truth(archive: Path) -> dict:
-    return json.loads((archive / "_truth.json").read_text())
+    return json.loads((archive / "_expected_counts.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from local import aws, pump
+from local import aws
+from local.aws import event_sources
 from simulator import SHAPES, Live, Options, Truth, live_arrivals, stream
 
 PROJECT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def kinesis(endpoint):
 
 
 def read(kinesis, name):
-    return [record for _, records in pump.Shards(kinesis, name).unread(1000) for record in records]
+    return [record for _, records in event_sources.Shards(kinesis, name).unread(1000) for record in records]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -1,0 +1,145 @@
+"""Kinesis as the source of a job: what such a job is started with, its records, and its batches.
+
+docs/decisions/0010-plain-foreachbatch.md says why by Spark's own foreachBatch.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import boto3  # type: ignore[import-untyped]
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickstream import errors, schemas
+from clickstream.runtime import glue
+from clickstream.runtime.arguments import Folder, PositiveInt, StartingPosition
+from clickstream.storage import kinesis_sink
+from clickstream.transforms import json_records
+
+ARRIVED = "__src_timestamp"  # what the connection calls the time at which a record arrived
+RECORDS_PER_SECOND = 1000  # and shard: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+RETRY_SECONDS = (1, 2, 5)  # before a batch is begun again; then the run fails
+QUERY_ID = "sql.streaming.queryId"  # a property of the thread that Spark runs a batch in
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamArguments:
+    """What a job that reads a stream is started with."""
+
+    checkpoint_path: Folder
+    stream_arn: str = ""
+    stream_name: str = ""  # instead of the ARN, with --endpoint_url
+    endpoint_url: str = ""
+    starting_position: StartingPosition = StartingPosition("trim_horizon")  # where there is no checkpoint
+    trigger: Literal["continuous", "available_now"] = "continuous"  # for ever, or what is there
+    batch_interval_seconds: PositiveInt = PositiveInt(900)  # from one batch to the next
+
+    def __post_init__(self) -> None:
+        """Refuse no stream, and two."""
+        if bool(self.stream_arn) == bool(self.stream_name):
+            raise errors.ArgumentError("one of --stream_arn and --stream_name is needed, and not both")
+        if self.stream_name and not self.endpoint_url:
+            raise errors.ArgumentError("--stream_name needs --endpoint_url")
+
+    def connection(self) -> dict[str, str]:
+        """Say which stream, in the options of Glue's connection."""
+        named = {"streamARN": self.stream_arn, "streamName": self.stream_name, "endpointUrl": self.endpoint_url}
+        return {option: value for option, value in named.items() if value}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records that are landed together, and again together if that fails: ``schemas.RAW_LINE``."""
+
+    lines: DataFrame
+    query: str  # the checkpoint's own id
+    number: int
+    batch_interval_seconds: int
+    began: float  # Unix s
+
+    @property
+    def name(self) -> str:
+        """The same whenever it is landed, and no other's."""
+        return f"{self.query}/{self.number}"
+
+    @property
+    def commit(self) -> dict[str, str]:
+        """What a table's snapshot is to hold of it."""
+        return {"query": self.query, "batch": str(self.number)}
+
+
+def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
+    """Read a stream as ``schemas.RAW_LINE``, a row a record.
+
+    A batch may hold twice what the shards can take in a window, so that a job that is behind catches up. Records that
+    are alike and arrived at the same millisecond have one origin.
+    """
+    options = {
+        **arguments.connection(),
+        "startingPosition": arguments.starting_position,
+        "classification": "json",
+        "inferSchema": "true",  # gives the record as one text; a schema would give its fields, and lose the rest
+        "addRecordTimestamp": "true",
+        "emitConsumerLagMetrics": "true",
+        "failOnDataLoss": "true",  # records that the stream no longer keeps are missed, and not in silence
+        "maxFetchRecordsPerShard": str(2 * RECORDS_PER_SECOND * arguments.batch_interval_seconds),
+        "maxFetchTimeInMs": str(arguments.batch_interval_seconds * 1000 // 2),
+    }
+    given = glue.read_kinesis(spark, options)
+    (text,) = (name for name in given.columns if name != ARRIVED)  # its name differs between versions of Glue
+    name = arguments.stream_name or arguments.stream_arn.rpartition("/")[2]
+    arrived = F.date_format(ARRIVED, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")
+    return given.select(
+        json_records.without_line_end(f"`{text}`").alias("raw"),
+        F.concat(F.lit(f"kinesis:{name}@"), arrived).alias("origin"),
+        F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
+    ).to(schemas.RAW_LINE)
+
+
+def put_rows(rows: DataFrame, stream: str, key: str, endpoint_url: str = "") -> None:
+    """Put each row as a JSON object, with a version that is higher than that of any row before; ``key`` parts them."""
+    client = boto3.client("kinesis", endpoint_url=endpoint_url or None)
+    versioned = rows.withColumn("version", F.lit(time.time_ns() // 1_000_000))
+    texts = versioned.select(F.col(key).alias("key"), F.to_json(F.struct("*")).alias("text")).toLocalIterator()
+    kinesis_sink.put(client, stream, ({"Data": row.text.encode(), "PartitionKey": row.key[:256]} for row in texts))
+
+
+def run_batches(lines: DataFrame, arguments: StreamArguments, land: Callable[[Batch], None]) -> None:
+    """Land batch after batch, until the stream is drained or for ever; raise ``StreamError`` where one cannot be.
+
+    A batch that is begun again may hold more than before: Glue reads on from where it began.
+    """
+    failed: list[Exception] = []
+
+    def land_with_retries(lines: DataFrame, number: int) -> None:
+        spark = lines.sparkSession  # the query's own
+        spark.conf.set("spark.sql.adaptive.enabled", "true")  # which Spark turns off for the sake of stateful queries
+        query = str(spark.sparkContext.getLocalProperty(QUERY_ID))
+        for wait in (*RETRY_SECONDS, None):
+            try:
+                land(Batch(lines, query, number, arguments.batch_interval_seconds, time.time()))
+            except Exception as error:
+                if wait is None or isinstance(error, errors.TableError):
+                    failed.append(error)
+                    raise
+                print(f"batch {number} is begun again in {wait} s: {error}", file=sys.stderr)
+                time.sleep(wait)
+            else:
+                return
+
+    writer = lines.writeStream.foreachBatch(land_with_retries).option("checkpointLocation", arguments.checkpoint_path)
+    if arguments.trigger == "available_now":
+        writer = writer.trigger(availableNow=True)
+    else:
+        writer = writer.trigger(processingTime=f"{arguments.batch_interval_seconds} seconds")
+    try:
+        writer.start().awaitTermination()
+    except StreamingQueryException as error:
+        said = re.findall(r"^[\w.]+(?:Error|Exception): .+$", str(error), re.MULTILINE)  # the source's own words
+        reason = failed[0] if failed else said[-1] if said else str(error).splitlines()[0]
+        raise errors.StreamError(f"the query ended: {reason}") from error

@@ -1,0 +1,111 @@
+"""What users did, from every input, as the rows that sessions are made of: ``schemas.ACTIVITY``.
+
+Row-wise. Beside those columns a row keeps its text, origin and arrival (``schemas.RAW_LINE``), the reasons to refuse
+it, and why it is left out otherwise: is_anonymous, is_out_of_range the dates.
+"""
+
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from clickstream import schemas
+from clickstream.storage import quarantine
+from clickstream.transforms import json_records, times, visits
+from clickstream.validation import Rules
+
+SOURCE = "session_events"
+LATE = "late_beyond_lookback"
+IS_TAKEN = "reasons is null and not is_anonymous and not is_out_of_range"
+
+# The fields of a line that fill the columns; what has no field is null.
+FIELDS: dict[str, dict[str, str]] = {
+    "clicks": {
+        "event_time": "event_timestamp",
+        "event_type": "event_type",
+        "event_name": "event_name",
+        "device_type": "device_type",
+    },
+    "app_clicks": {"event_time": "client_timestamp", "event_name": "client_event", "country": "countrycode"},
+    "visits": {
+        "event_time": "event_time",
+        "event_type": "event_type",
+        "page": "page_url",
+        "device_type": "device_type",
+        "geo": "geo",
+    },
+}
+_IN_PAYLOAD = ("page_url", "page", "url", "device_type", "country", "countrycode", "geo")
+
+
+def from_events(events: DataFrame, origin: str, lookback: timedelta) -> DataFrame:
+    """Take rows of the ``events`` table, which is their origin; pages and the like are looked for in the payload."""
+    found = events.select("*", F.json_tuple("payload", *_IN_PAYLOAD).alias(*_IN_PAYLOAD))
+    columns = {
+        "event_time": F.col("created_ts"),
+        "page": F.coalesce(_text("page_url"), _text("page"), _text("url")),
+        "country": F.coalesce(_text("country"), _text("countrycode"), _country_of("geo")),
+        "raw": F.col("payload"),
+        "origin": F.lit(origin),
+        "is_out_of_range": F.lit(False),
+    }
+    return (
+        found
+        .withColumns(columns)
+        .withColumn("device_type", _text("device_type"))
+        .withColumn("is_anonymous", F.col("user_id").isNull())
+        .transform(quarantine.with_reasons, event_rules(lookback))
+    )
+
+
+def from_lines(
+    lines: DataFrame, source: str, rules: Rules, start: date | None = None, end: date | None = None
+) -> DataFrame:
+    """Parse ``schemas.RAW_LINE``; a line has no id, so that it is known by its text."""
+    fields = FIELDS[source]
+    parsed = (
+        lines
+        .transform(json_records.with_fields, ("user_id", *fields.values()))
+        .withColumnsRenamed({field: column for column, field in fields.items()})
+        .withColumn("has_event_time", F.col("event_time").isNotNull())
+        .withColumn("event_time", times.instant("event_time"))
+        .withColumn("event_uuid", F.sha2("raw", 256))
+    )
+    country = {"country": _country_of("geo")} if "geo" in fields else {}
+    unknown = {
+        name: F.lit(None).cast("string") for name in schemas.ACTIVITY.names if name not in (*parsed.columns, *country)
+    }
+    return (
+        parsed
+        .withColumns(country | unknown)
+        .transform(quarantine.with_reasons, rules)
+        .withColumn("is_anonymous", F.lit(False))
+        .withColumn("is_out_of_range", F.col("reasons").isNull() & _is_outside(start, end))
+    )
+
+
+def event_rules(lookback: timedelta) -> Rules:
+    """Say what has to hold for an event of the table, by the reason it is refused for otherwise."""
+    return {LATE: F.col("user_id").isNull() | _is_in_time(lookback)}
+
+
+def line_rules(lookback: timedelta) -> Rules:
+    """Say what has to hold for a line, by the reason it is refused for otherwise."""
+    return {**visits.rules(), LATE: F.col("event_time").isNull() | _is_in_time(lookback)}
+
+
+def _is_in_time(lookback: timedelta) -> Column:
+    return F.col("arrived_at") - F.lit(lookback) <= F.col("event_time")
+
+
+def _is_outside(start: date | None, end: date | None) -> Column:
+    day = F.to_date("event_time")
+    return (day < F.lit(start) if start else F.lit(False)) | (day > F.lit(end) if end else F.lit(False))
+
+
+def _text(name: str) -> Column:
+    return F.expr(f"nullif({name}, '')")
+
+
+def _country_of(geo: str) -> Column:
+    return F.get_json_object(geo, "$.country")

@@ -1,0 +1,78 @@
+"""Visits: raw JSON lines -> rows of the ``clickstream`` table."""
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from clickstream import schemas
+from clickstream.storage import quarantine
+from clickstream.transforms import json_records, times
+from clickstream.validation import Rules
+
+SOURCE = "clickstream"
+
+_TEXTS = ("user_id", "session_id", "event_type", "page_url", "referrer_url", "device_type", "browser", "ip")
+
+
+def inspect(lines: DataFrame) -> DataFrame:
+    """Parse ``schemas.RAW_LINE`` and add the reasons to refuse a row, if any; row-wise."""
+    return (
+        lines.transform(parse).transform(quarantine.with_reasons, rules()).withColumn("is_out_of_range", F.lit(False))
+    )
+
+
+def parse(lines: DataFrame) -> DataFrame:
+    """Add the columns of ``schemas.CLICKSTREAM`` to ``schemas.RAW_LINE``; row-wise."""
+    return (
+        lines
+        .transform(json_records.with_fields, (*_TEXTS, "event_time", "geo"))
+        .select("*", F.json_tuple("geo", "country", "city").alias("country", "city"))
+        .withColumn("has_event_time", F.col("event_time").isNotNull())
+        .withColumn("event_time", times.instant("event_time"))
+        .withColumn("event_date", F.to_date("event_time"))
+        .drop("geo")
+    )
+
+
+def rules() -> Rules:
+    """Say what has to hold for a visit, by the reason it is refused for otherwise."""
+    is_other = ~F.col("is_object")
+    has_user = F.coalesce(F.length(F.trim("user_id")) > 0, F.lit(False))
+    has_time = F.col("has_event_time")
+    milliseconds = F.unix_millis("event_time")
+    return {
+        **json_records.rules(),
+        "user_id_missing": is_other | has_user,
+        "user_id_not_text": is_other | ~has_user | json_records.is_text("user_id", json_records.NOT_AN_ID),
+        "event_time_missing": is_other | has_time,
+        "event_time_not_a_time": is_other | ~has_time | F.col("event_time").isNotNull(),
+        "event_time_out_of_range": is_other
+        | F.col("event_time").isNull()
+        | times.is_plausible(milliseconds, F.col("arrived_at")),
+    }
+
+
+def dates(accepted: DataFrame) -> list[date]:
+    """Collect the dates of the visits."""
+    return [row.event_date for row in accepted.select("event_date").distinct().collect()]
+
+
+def judged_per_visit(visits: DataFrame, stored: DataFrame) -> DataFrame:
+    """Reduce new visits and those ``stored`` in the table to one row per visit; its key is all its columns.
+
+    Whole batch. Adds written (1 for a visit that the table lacks) and duplicate (how often it came beside that);
+    replaced and conflict are 0, for a visit has no more than its key.
+    """
+    columns = schemas.CLICKSTREAM.names
+    new = visits.select(*columns).withColumn("in_table", F.lit(False))
+    return (
+        new
+        .unionByName(stored.select(*columns).withColumn("in_table", F.lit(True)))
+        .groupBy(*columns)
+        .agg(F.count_if(~F.col("in_table")).alias("copies"), F.max("in_table").alias("is_stored"))
+        .withColumn("written", (~F.col("is_stored")).cast("int"))
+        .withColumn("duplicate", F.col("copies") - F.col("written"))
+        .withColumn("replaced", F.lit(0))
+        .withColumn("conflict", F.lit(0))
+    )

@@ -1,0 +1,21 @@
+"""Rules -> valid and quarantined rows: a row keeps its text, and every rule that it breaks."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+Rules = Mapping[str, Column]  # the reason a row is quarantined for -> what has to hold for it
+Source = Literal["events", "clickstream", "page_views", "session_events", "live_sessions"]
+"""Whose rows the quarantine holds; a job cannot write another, and ``replay`` takes each or says why not."""
+
+
+def with_reasons(rows: DataFrame, rules: Rules) -> DataFrame:
+    """Add ``reasons``: every rule that the row breaks, null for a valid row; a null condition counts as broken."""
+    holds = {reason: F.coalesce(condition, F.lit(False)) for reason, condition in rules.items()}
+    is_valid = F.lit(True)
+    for condition in holds.values():
+        is_valid &= condition
+    broken = F.array_compact(F.array(*[F.when(~condition, F.lit(reason)) for reason, condition in holds.items()]))
+    return rows.withColumn("reasons", F.when(~is_valid, broken))

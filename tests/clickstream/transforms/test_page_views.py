@@ -1,0 +1,105 @@
+"""Page views: what is one, and the counts of windows, added up from any number of batches."""
+
+# ruff: noqa: DTZ001 - Spark gives its times, all UTC, without a zone
+
+import json
+from collections import defaultdict
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+from pyspark.sql import functions as F
+
+from clickstream import schemas
+from clickstream.transforms import page_views
+
+NOON = datetime(2024, 3, 17, 12)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def view(page, user="ada", at=NOON, **fields):
+    return json.dumps({"page_url": page, "user_id": user, "event_time": f"{at.isoformat()}Z"} | fields)
+
+
+def inspected(spark, *lines, arrived=NOON):
+    raw = spark.createDataFrame([(line, "stream", arrived) for line in lines], schemas.RAW_LINE)
+    return raw.transform(page_views.inspect, HOUR)
+
+
+def test_views_and_transitions(spark):
+    cases = [
+        # line, page, views, user, time
+        (view("/a"), "/a", 1, "ada", NOON),
+        (view(" /a ", user=None, at=NOON - HOUR), "/a", 1, None, NOON - HOUR),  # <- as late as may be
+        ("other-search,Oslo,external,12", "Oslo", 12, None, NOON),
+        ('Lima,"Lima, Peru",link,10', "Lima, Peru", 10, None, NOON),
+        ('Lima,"the ""A"" side",link,10', 'the "A" side', 10, None, NOON),
+    ]
+    rows = inspected(spark, *[line for line, *_ in cases]).collect()
+    assert [row.reasons for row in rows] == [None] * len(cases)
+    assert [(row.raw, row.page, row.views, row.user_id, row.viewed_at) for row in rows] == cases
+
+
+def test_a_record_may_hold_several_transitions(spark):
+    rows = inspected(spark, "a,b,link,1\r\na,c,link,2\nx", '{"page_url":"/a",\n"event_time":1710676800}').collect()
+    assert [(row.page, row.views, row.reasons) for row in rows] == [
+        ("b", 1, None),
+        ("c", 2, None),
+        (None, None, ["not_a_view"]),
+        ("/a", 1, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reasons"),
+    [
+        ("", ["empty"]),
+        ("a,b,link", ["not_a_view"]),
+        ("a,b,link,1,2", ["not_a_view"]),
+        ("a,b,link,0", ["not_a_view"]),
+        ("a,b,link,many", ["not_a_view"]),
+        ("a,,link,1", ["page_missing"]),
+        ("a,*,link,1", ["page_reserved"]),
+        ("[]", ["not_a_view"]),
+        ("{}", ["page_missing", "event_time_missing"]),
+        (view(" "), ["page_missing"]),
+        (view("/" + "é" * 1024), ["page_too_long"]),
+        (view("/a", event_time="soon"), ["event_time_not_a_time"]),
+        (view("/a", at=NOON + timedelta(days=1, seconds=1)), ["event_time_out_of_range"]),
+        (view("/a", at=NOON - HOUR - timedelta(milliseconds=1)), ["late"]),
+    ],
+)
+def test_what_is_refused(spark, line, reasons):
+    (row,) = inspected(spark, line).collect()
+    assert row.reasons == reasons
+
+
+def test_batches_add_up_to_what_one_would_count(spark):
+    random = Random(1)
+    seen = [
+        (f"/p{random.randrange(5)}", f"u{random.randrange(40)}", NOON - timedelta(seconds=random.randrange(200)))
+        for _ in range(600)
+    ]
+    stored = spark.createDataFrame([], schemas.PAGE_COUNTS)
+    for batch in (0, 1, 1, 2):  # <- one is landed twice
+        new = inspected(spark, *[view(*each) for each in seen[batch::3]]).transform(page_views.per_window, MINUTE)
+        untouched = stored.join(new, [*page_views.KEY], "left_anti").select(*schemas.PAGE_COUNTS.names)
+        stored = new.transform(page_views.added, stored, f"q/{batch}").unionByName(untouched).localCheckpoint()
+
+    views, users = defaultdict(int), defaultdict(set)
+    for page, user, at in seen:
+        for counted in (page, page_views.ALL_PAGES):
+            views[counted, f"{at:%Y-%m-%dT%H:%M}:00.000Z"] += 1
+            users[counted, f"{at:%Y-%m-%dT%H:%M}:00.000Z"].add(user)
+    rows = page_views.live(stored, stored).collect()
+    assert {(row.page, row.window_start): row.views for row in rows} == views
+    assert {(row.page, row.window_start): row.users for row in rows} == {
+        key: len(value) for key, value in users.items()
+    }
+    assert {row.pages for row in rows if row.page == page_views.ALL_PAGES} == {5}
+    assert {row.window_seconds for row in rows} == {60}
+
+
+def test_no_views_are_no_windows(spark):
+    nothing = inspected(spark).where(F.lit(False)).transform(page_views.per_window, MINUTE)
+    assert nothing.transform(page_views.added, spark.createDataFrame([], schemas.PAGE_COUNTS), "q/0").collect() == []

@@ -1,0 +1,1 @@
+"""What only who works on the project runs: benchmarks, and the stream's job under faults."""

@@ -1,0 +1,177 @@
+"""What a batch costs in a warm session: the job's and the floor's, an empty one and one of 10,000 records, in turns.
+
+Run as ``python -m tools.bench.batches ENDPOINT OUT ROUNDS``; OUT/batches.json gets what was measured of each batch.
+"""
+
+import cProfile
+import inspect
+import json
+import os
+import pstats
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "glue_jobs"))
+
+import events_stream
+from clickstream.runtime import counts, glue
+from clickstream.runtime.arguments import Folder, Table
+from clickstream.sources import kinesis
+from clickstream.storage import hive_table, iceberg
+from clickstream.transforms import events
+from local import aws, lake
+from local.glue_stubs import install_glue_stubs
+from simulator import Options, arrivals
+from tools.bench import meter
+from tools.bench.baselines import stream_floor
+from tools.chaos.fault_proxy import Front
+from tools.chaos.stream import Record, Stream
+
+RECORDS = 10_000
+JOB, FLOOR = "events_stream", "floor"
+STEPS: dict[str, tuple[Callable[..., Any], str]] = {
+    "branch": (iceberg.branch, "schema and properties of the table; make a branch, and drop it"),
+    "spooled": (hive_table.spooled, "read, parse, inspect; keep aside as Parquet"),
+    "dates": (events.dates, "which days are touched"),
+    "append": (iceberg.Branch.append, "compare with stored rows, lay out, write, commit to the branch"),
+    "staged": (hive_table.staged, "compare refused rows with the quarantine, write them aside"),
+    "publish": (iceberg.Branch.publish, "let readers see the branch"),
+    "move": (hive_table.Staged.publish, "move the refused rows in"),
+    "counts": (counts.Tally.counts, "collect what was counted"),
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of one contender; seconds."""
+
+    contender: str
+    records: int
+    wall: float  # as Spark gives it: from asking the source to noting the end
+    sink: float  # of it in foreachBatch
+    cpu: float  # of the JVM, of Python workers and of foreachBatch
+    steps: dict[str, float]  # wall, of the job's
+
+
+class Contender:
+    """A running query over a stream of its own, of one shard: a batch can be held back until it is full."""
+
+    def __init__(self, name: str, spark: SparkSession, endpoint: str, out: Path) -> None:
+        """Start it."""
+        self.name = name
+        self.stream = Stream(aws.session().client("kinesis", endpoint_url=endpoint), shards=1)
+        self._front = Front(endpoint)
+        Thread(target=self._front.serve_forever, daemon=True).start()
+        self._python_seconds = 0.0
+        self._steps: dict[int, dict[str, float]] = {}
+        self._measured: set[int] = set()
+        self._arguments = events_stream.Arguments(
+            stream_name=self.stream.name,
+            endpoint_url=self._front.url,
+            events_table=Table("events"),
+            quarantine_table=Folder(str(out / "quarantine")),
+            checkpoint_path=Folder(str(out / f"checkpoint_{name}")),
+        )
+        lines = kinesis.read_records(spark, self._arguments)
+        sink = lines.writeStream.foreachBatch(self._land if name == JOB else stream_floor.throw_away)
+        self._query = sink.option("checkpointLocation", self._arguments.checkpoint_path).start()
+
+    def take(self, records: Sequence[Record]) -> list[Batch]:
+        """Let it have all of them in one batch."""
+        gate = Event()
+        self._front.before_next["GetRecords"] = gate.wait
+        self.stream.put(records)
+        return self._measure(gate.set)
+
+    def take_nothing(self) -> list[Batch]:
+        """Let it have batches that only tell of shards that end and begin."""
+
+        def reshard() -> None:
+            self.stream.split(self.stream.shards()[0])
+            self.stream.merge(*self.stream.shards())
+
+        return self._measure(reshard)
+
+    def stop(self) -> None:
+        """End it."""
+        self._query.stop()
+        self._front.shutdown()
+
+    def _measure(self, act: Callable[[], object]) -> list[Batch]:
+        before = self._cpu()
+        act()
+        self._query.processAllAvailable()
+        cpu = self._cpu() - before
+        new = [
+            batch
+            for batch in self._query.recentProgress
+            if "addBatch" in batch.durationMs and batch.batchId not in self._measured
+        ]
+        self._measured |= {batch.batchId for batch in new}
+        return [
+            Batch(
+                contender=self.name,
+                records=batch.numInputRows,
+                wall=batch.durationMs["triggerExecution"] / 1000,
+                sink=batch.durationMs["addBatch"] / 1000,
+                cpu=cpu / len(new),
+                steps=self._steps.get(batch.batchId, {}),
+            )
+            for batch in new
+        ]
+
+    def _cpu(self) -> float:
+        return meter.session_cpu() + self._python_seconds
+
+    def _land(self, lines: DataFrame, number: int) -> None:
+        before = time.thread_time()
+        with cProfile.Profile() as profile:
+            events_stream.land(kinesis.Batch(lines, self.name, number, 900, time.time()), self._arguments)
+        self._python_seconds += time.thread_time() - before
+        self._steps[number] = _steps(profile)
+
+
+def main(endpoint: str, out: Path, rounds: int) -> None:
+    """Warm up with one round that does not count, then measure."""
+    os.environ |= aws.environment(endpoint)
+    spark = lake.session(out / "lake")
+    install_glue_stubs(spark)
+    for name, value in glue.SESSION_SETTINGS.items():
+        spark.conf.set(name, value)
+    lines = arrivals("events", Options(rows=2 * (rounds + 1) * RECORDS))
+    records = ({"PartitionKey": key, "Data": line} for _, key, line in lines)
+    contenders = deque(Contender(name, spark, endpoint, out) for name in (JOB, FLOOR))
+    measured: list[Batch] = []
+    for number in range(rounds + 1):
+        for contender in contenders:
+            batches = contender.take(list(islice(records, RECORDS))) + contender.take_nothing()
+            measured += batches if number else []
+        contenders.rotate()
+    for contender in contenders:
+        contender.stop()
+    spark.stop()
+    (out / "batches.json").write_text(json.dumps([asdict(batch) for batch in measured]), encoding="utf-8")
+
+
+def _steps(profile: cProfile.Profile) -> dict[str, float]:
+    """Add up the seconds in each of the steps, callees included."""
+    stats: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = vars(pstats.Stats(profile))["stats"]
+    seconds = {}
+    for name, (function, _) in STEPS.items():
+        code = inspect.unwrap(function).__code__
+        _, _, _, spent, _ = stats.get((code.co_filename, code.co_firstlineno, code.co_name), (0, 0, 0.0, 0.0, None))
+        seconds[name] = spent
+    return seconds
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
