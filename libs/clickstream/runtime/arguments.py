@@ -79,7 +79,7 @@ class Table(str):
 KINDS = {
     Folder: "a folder's path, in a bucket not the bucket itself, without * ? [ ] { } : \\",
     StartingPosition: "latest, trim_horizon, earliest or a time like 2024-03-17T10:15:30Z",
-    Share: "a share from 0 to 1",
+    Ratio: "a share from 0 to 1",
     Table: "a table, database.table or catalog.database.table of letters, digits and _",
     PositiveInt: "a whole number above 0",
     date: "a date like 2024-03-17",
