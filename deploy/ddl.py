@@ -52,7 +52,7 @@ def texts(lake: str) -> list[str]:
 def spark_create(table: Table) -> str:
     """Write Spark's ``CREATE TABLE`` of an Iceberg table."""
     columns = ", ".join(
-        f"{column.name} {column.kind} comment {exp.Literal.string(column.comment).sql('spark')}"
+        f"{column.name} {column.kind.replace('timestamp', 'timestamp_ntz')} comment {exp.Literal.string(column.comment).sql('spark')}"
         for column in table.columns
     )
     return (

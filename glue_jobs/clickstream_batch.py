@@ -2,20 +2,23 @@
 
 Reads   --raw_path          JSON lines, plain or gzip, in nested folders (``schemas.RAW_LINE``)
 Writes  --clickstream_path  Parquet by event_date (``schemas.CLICKSTREAM``)
-        --quarantine_table   Parquet by source/arrived_date (``schemas.QUARANTINE``)
-Rerun   safe: only visits that the table does not hold yet are added, and nothing in it is deleted
+        --quarantine_table  Iceberg by source/arrived_date (``schemas.QUARANTINE``)
+Rerun   safe: only visits that the table lacks are added, and nothing in it is deleted
 """
 
 import sys
 from dataclasses import dataclass
+from typing import Annotated
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from clickstream.runtime import counts
-from clickstream.runtime.arguments import Folder, Ratio, check_apart, parse_arguments
+from clickstream import schemas
+from clickstream.runtime.arguments import Folder, Ratio, Table, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import load
+from clickstream.storage import hive_table, iceberg, run_reports
+from clickstream.storage.load import open_load
 from clickstream.transforms import visits
 
 
@@ -23,25 +26,32 @@ from clickstream.transforms import visits
 class Arguments:
     """What the job is started with."""
 
-    raw_path: str
-    clickstream_path: Folder
-    quarantine_table: Folder
-    max_quarantined_ratio: Ratio = Ratio(1)  # of the lines read; beyond it the run fails
-
-    def __post_init__(self) -> None:
-        """Refuse paths that lie in each other."""
-        check_apart(
-            raw_path=self.raw_path, clickstream_path=self.clickstream_path, quarantine_table=self.quarantine_table
-        )
+    raw_path: Annotated[str, "JSON lines, plain or gzip, in nested folders; a pattern like 'raw/arrived=2024-03-*'"]
+    clickstream_path: Annotated[Folder, "the table's folder"]
+    quarantine_table: Annotated[Table, "where lines go that break a rule"]
+    max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(
+        1
+    )
+    run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
-    """Read, transform, write."""
-    inspected = visits.inspect(raw_archive.read_lines(spark, arguments.raw_path))
-    run = load.land_visits(
-        inspected, arguments.clickstream_path, arguments.quarantine_table, arguments.max_quarantined_ratio
+    check_disjoint_paths(
+        raw_path=arguments.raw_path,
+        clickstream_path=arguments.clickstream_path,
+        quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
-    counts.report(spark, "clickstream_batch", arguments, run, arguments.clickstream_path)
+    validated = raw_archive.read_lines(spark, arguments.raw_path).transform(visits.validate)
+    with (
+        open_load(spark, visits.SOURCE, arguments.quarantine_table) as load,
+        hive_table.open_table(spark, arguments.clickstream_path, schemas.CLICKSTREAM) as table,
+    ):
+        new = load.materialize(validated)
+        stored = table.stored(F.col("event_date").isin(visits.dates(new.valid)))
+        merge = load.counted(new.valid.transform(visits.deduplicate, stored), visits.MERGE_COUNTS)
+        table.append(merge.where(visits.IS_INSERT))
+        counts = load.publish(table, max_quarantined_ratio=arguments.max_quarantined_ratio)
+    run_reports.write(spark, "clickstream_batch", arguments, counts)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,27 @@
 """Raw events -> the ``events`` table.
 
-Reads   --raw_path         JSON lines, plain or gzip, in nested folders (``schemas.RAW_LINE``)
-Writes  --events_table     Iceberg by event_type/created_date (``schemas.EVENTS``)
-        --quarantine_table  Parquet by source/arrived_date (``schemas.QUARANTINE``)
-Modes   merge              adds what the table does not hold yet; of duplicates the earliest arrival stays
-        rebuild            replaces all of --start_date..--end_date, or else the dates that the raw events hold
+Reads   --raw_path          JSON lines, plain or gzip, in nested folders (``schemas.RAW_LINE``)
+Writes  --events_table      Iceberg by event_type/created_date (``schemas.EVENTS``)
+        --quarantine_table  Iceberg by source/arrived_date (``schemas.QUARANTINE``)
+Modes   merge               adds what the table lacks; of duplicates the earliest arrival stays
+        rebuild             replaces all of --start_date..--end_date, or else the dates that the raw events hold
 Rerun   safe: the tables end the same
 """
 
 import sys
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from clickstream.runtime import counts
-from clickstream.runtime.arguments import Folder, Ratio, Table, check_apart, check_dates, parse_arguments
+from clickstream import schemas
+from clickstream.runtime.arguments import Folder, Ratio, Table, check_dates, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import iceberg, load
+from clickstream.storage import iceberg, run_reports
+from clickstream.storage.load import open_load
 from clickstream.transforms import events
 
 
@@ -27,37 +29,47 @@ from clickstream.transforms import events
 class Arguments:
     """What the job is started with."""
 
-    raw_path: str
-    events_table: Table
-    quarantine_table: Folder
-    mode: Literal["merge", "rebuild"] = "merge"
-    start_date: date | None = None  # the first day of the events that are taken
-    end_date: date | None = None  # the last
-    max_quarantined_ratio: Ratio = Ratio(1)  # of the lines read; beyond it the run fails
+    raw_path: Annotated[str, "JSON lines, plain or gzip, in nested folders; a pattern like 'raw/arrived=2024-03-*'"]
+    events_table: Annotated[Table, "where events go"]
+    quarantine_table: Annotated[Table, "where lines go that break a rule"]
+    mode: Annotated[Literal["merge", "rebuild"], "merge adds what the table lacks; rebuild replaces dates"] = "merge"
+    start_date: Annotated[date | None, "the first day of the events that are loaded"] = None
+    end_date: Annotated[date | None, "the last day"] = None
+    max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(
+        1
+    )
+    run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
     def __post_init__(self) -> None:
-        """Refuse dates in the wrong order, and a quarantine among the raw lines."""
-        check_apart(raw_path=self.raw_path, quarantine_table=self.quarantine_table)
         check_dates(self.start_date, self.end_date)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
-    """Read, transform, write."""
-    location = iceberg.location(spark, arguments.events_table)
-    check_apart(raw_path=arguments.raw_path, quarantine_table=arguments.quarantine_table, events_table=location)
-    inspected = events.inspect(
-        raw_archive.read_lines(spark, arguments.raw_path), arguments.start_date, arguments.end_date
+    check_disjoint_paths(
+        raw_path=arguments.raw_path,
+        events_table=iceberg.location(spark, arguments.events_table),
+        quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
-    run = load.land_events(
-        inspected,
-        arguments.events_table,
-        arguments.quarantine_table,
-        mode=arguments.mode,
-        start=arguments.start_date,
-        end=arguments.end_date,
-        max_quarantined_ratio=arguments.max_quarantined_ratio,
-    )
-    counts.report(spark, "events_batch", arguments, run, location)
+    start, end = arguments.start_date, arguments.end_date
+    validated = raw_archive.read_lines(spark, arguments.raw_path).transform(events.validate, start, end)
+    with (
+        open_load(spark, events.SOURCE, arguments.quarantine_table) as load,
+        iceberg.open_branch(spark, arguments.events_table, schemas.EVENTS) as table,
+    ):
+        new = load.materialize(validated)
+        is_all_in_range = F.col("created_date").between(F.lit(start), F.lit(end))
+        touched = is_all_in_range if start and end else F.col("created_date").isin(events.dates(new.valid))
+        stored = table.stored(touched) if arguments.mode == "merge" else None
+        merge = load.counted(new.valid.transform(events.deduplicate, stored), events.MERGE_COUNTS)
+        inserts = merge.where(events.IS_INSERT).transform(events.to_table)
+        if arguments.mode == "merge":
+            table.append(inserts)
+        else:
+            table.overwrite(inserts, touched)
+        if load.count("replaced"):
+            table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
+        counts = load.publish(table, max_quarantined_ratio=arguments.max_quarantined_ratio)
+    run_reports.write(spark, "events_batch", arguments, counts)
 
 
 if __name__ == "__main__":

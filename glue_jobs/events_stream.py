@@ -1,26 +1,29 @@
 """Kinesis ``events`` -> the ``events`` table, batch by batch, each record once.
 
-Reads   --stream_arn       or --stream_name at --endpoint_url: a record is an event, JSON
-Writes  --events_table     Iceberg by event_type/created_date (``schemas.EVENTS``)
-        --quarantine_table  Parquet by source/arrived_date (``schemas.QUARANTINE``)
-Runs    continuous         a batch every --batch_interval_seconds, for ever
-        available_now      all that is there, then it ends
-Rerun   safe: goes on where --checkpoint_path says; without it from --starting_position, and adds nothing twice
+Reads   --stream_arn        or --stream_name at --endpoint_url: a record is an event, JSON
+Writes  --events_table      Iceberg by event_type/created_date (``schemas.EVENTS``)
+        --quarantine_table  Iceberg by source/arrived_date (``schemas.QUARANTINE``)
+Runs    continuous          a batch every --batch_interval_seconds, for ever
+        available_now       all that is there, then it ends
+Rerun   safe: continues where --checkpoint_path says; without it from --starting_position, and adds nothing twice
 """
 
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Annotated
 
-from pyspark.sql import Observation, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from clickstream import schemas
 from clickstream.runtime import metrics
-from clickstream.runtime.arguments import Folder, PositiveInt, Table, check_apart, parse_arguments
+from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
-from clickstream.storage import iceberg, load
+from clickstream.storage import iceberg
+from clickstream.storage.load import open_load
 from clickstream.transforms import events
 
 
@@ -28,38 +31,40 @@ from clickstream.transforms import events
 class Arguments(StreamArguments):
     """What the job is started with."""
 
-    events_table: Table
-    quarantine_table: Folder
-    dedup_lookback_minutes: PositiveInt = PositiveInt(60)  # how long after an event its duplicates are looked for
+    events_table: Annotated[Table, "where events go"]
+    quarantine_table: Annotated[Table, "where records go that break a rule"]
+    dedup_lookback_minutes: Annotated[
+        PositiveInt, AtMost(30 * 24 * 60), "how long before a batch's first arrival duplicates are looked for"
+    ] = PositiveInt(60)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
-    """Read, transform, write."""
-    check_apart(
+    check_disjoint_paths(
         checkpoint_path=arguments.checkpoint_path,
-        quarantine_table=arguments.quarantine_table,
+        quarantine_table=iceberg.location(spark, arguments.quarantine_table),
         events_table=iceberg.location(spark, arguments.events_table),
     )
     lines = kinesis.read_records(spark, arguments)
-    kinesis.run_batches(lines, arguments, lambda batch: land(batch, arguments))
+    kinesis.run_batches(lines, arguments, lambda batch: process_batch(batch, arguments))
 
 
-def land(batch: Batch, arguments: Arguments) -> None:
-    """Bring a batch into the tables. What is read again is found to be there."""
-    arrivals = Observation()
-    lines = (
-        batch.lines.observe(arrivals, F.min(F.unix_millis("arrived_at")).alias("first")).withColumn(
-            "arrived_at", F.date_trunc("hour", "arrived_at")
-        )  # as the raw archive has it
-    )
-    landed = load.land_events(
-        lines.transform(events.inspect),
-        arguments.events_table,
-        arguments.quarantine_table,
-        horizon=timedelta(minutes=arguments.dedup_lookback_minutes),
-        commit=batch.commit,
-    )
-    metrics.emit_batch("events_stream", batch, landed, arrivals.get["first"])
+def process_batch(batch: Batch, arguments: Arguments) -> None:
+    """Load a batch. Records that are read again are duplicates of stored ones."""
+    spark, lookback = batch.lines.sparkSession, timedelta(minutes=arguments.dedup_lookback_minutes)
+    with (
+        open_load(spark, events.SOURCE, arguments.quarantine_table) as load,
+        iceberg.open_branch(spark, arguments.events_table, schemas.EVENTS, batch.snapshot_properties) as table,
+    ):
+        new = load.materialize(batch.lines.transform(events.validate))
+        touched = F.col("created_date").isin(events.dates(new.valid))
+        if new.first_arrival:
+            touched &= events.arrived_since(new.first_arrival - lookback)
+        merge = load.counted(new.valid.transform(events.deduplicate, table.stored(touched)), events.MERGE_COUNTS)
+        table.append(merge.where(events.IS_INSERT).transform(events.to_table))
+        if load.count("replaced"):
+            table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
+        counts = load.publish(table, quarantine_since=new.first_arrival)
+    metrics.emit_batch("events_stream", batch, counts, new.first_arrival)
 
 
 if __name__ == "__main__":

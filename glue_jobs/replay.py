@@ -1,81 +1,111 @@
-"""Quarantined rows -> back through the job that refused them, after its rules or the rows' sources were mended.
+"""Quarantined rows -> back through the rules of their source, after these or the rows' producers were mended.
 
-Reads   --quarantine_table   rows of --source that have not been replayed; --reason, --start_date and --end_date (of
+Reads   --quarantine_table  rows of --source that have not been replayed; --reason, --start_date and --end_date (of
                             their arrival) narrow them
 Writes  --events_table      for --source events, as events_batch does
         --clickstream_path  for --source clickstream, as clickstream_batch does
-Rerun   safe: a row that is accepted is marked and not taken again; one that is refused again stays as it is
+        --quarantine_table  replayed_at of rows that are loaded; one that breaks a rule again stays as it is
+Rerun   safe: a row that was loaded is marked and not read again
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Annotated, Any
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import errors
-from clickstream.runtime import counts
-from clickstream.runtime.arguments import Folder, Table, check_apart, check_dates, parse_arguments
+from clickstream import errors, schemas
+from clickstream.runtime.arguments import Folder, Table, check_dates, check_disjoint_paths, parse_arguments
+from clickstream.runtime.counts import RowCounts
 from clickstream.runtime.glue import glue_session
-from clickstream.storage import hive_table, iceberg, load, quarantine
-from clickstream.transforms import events, visits
+from clickstream.storage import hive_table, iceberg, quarantine, run_reports
+from clickstream.storage.load import Load, NewRows, open_load
+from clickstream.transforms import events, times, visits
+from clickstream.validation import Source
+
+RULES_OF: dict[Source, Any] = {events.SOURCE: events, visits.SOURCE: visits}
+NEEDS: dict[Source, str] = {"events": "events_table", "clickstream": "clickstream_path"}
+NOT_REPLAYED: dict[Source, str] = {
+    "live_sessions": "a session that closed does not change; sessions_batch --source clicks finds it from the archive",
+    "page_views": "a window that closed does not change; its views stay in the quarantine",
+    "session_events": "sessions_batch reads its input again: give it a larger --lookback_days",
+}
 
 
 @dataclass(frozen=True)
 class Arguments:
     """What the job is started with."""
 
-    quarantine_table: Folder
-    source: Literal["events", "clickstream"]
-    reason: str | None = None
-    start_date: date | None = None
-    end_date: date | None = None
-    events_table: Table | None = None  # where the source is events, and only there
-    clickstream_path: Folder | None = None  # where the source is clickstream, and only there
+    quarantine_table: Annotated[Table, "what is replayed"]
+    source: Annotated[Source, f"whose rows: {' or '.join(NEEDS)}; of others the job says why not"]
+    reason: Annotated[str | None, "only rows that break this rule"] = None
+    start_date: Annotated[date | None, "the first day of arrival"] = None
+    end_date: Annotated[date | None, "the last day"] = None
+    events_table: Annotated[Table | None, "where the source is events, and only there"] = None
+    clickstream_path: Annotated[Folder | None, "where the source is clickstream, and only there"] = None
+    run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
     def __post_init__(self) -> None:
-        """Refuse a source without the table it lands in, or with the other's, and dates in the wrong order."""
+        if self.source in NOT_REPLAYED:
+            raise errors.ArgumentError(f"--source {self.source} is not replayed: {NOT_REPLAYED[self.source]}")
         check_dates(self.start_date, self.end_date)
-        needed, other = "events_table", "clickstream_path"
-        if self.source == "clickstream":
-            needed, other = other, needed
-        if not getattr(self, needed):
-            raise errors.ArgumentError(f"--{needed} missing; --source {self.source} needs it")
-        if getattr(self, other):
-            raise errors.ArgumentError(f"--{other} is not for --source {self.source}")
-        check_apart(clickstream_path=self.clickstream_path or "", quarantine_table=self.quarantine_table)
+        for source, needed in NEEDS.items():
+            if source == self.source and not getattr(self, needed):
+                raise errors.ArgumentError(f"--{needed} missing; --source {source} needs it")
+            if source != self.source and getattr(self, needed):
+                raise errors.ArgumentError(f"--{needed} is not for --source {self.source}")
+        rules = RULES_OF[self.source].rules()
+        if self.reason and self.reason not in rules:
+            raise errors.ArgumentError(f"--reason must be one of {', '.join(rules)}, not {self.reason!r}")
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
-    """Read, transform, write."""
-    path, source = arguments.quarantine_table, arguments.source
-    target = arguments.events_table or arguments.clickstream_path or ""
-    refusing = events if source == "events" else visits
-    if arguments.reason and arguments.reason not in refusing.rules():
-        raise errors.ArgumentError(f"--reason must be one of {', '.join(refusing.rules())}, not {arguments.reason!r}")
-    selected = quarantine.open_rows(spark, path, source).where(_is_asked_for(arguments))
-    inspected = quarantine.as_sent(selected).transform(refusing.inspect)
-    with hive_table.spooled(inspected, path) as spooled:  # what lands is what is marked
-        replayed = spooled.drop("quarantine_id")  # a row that is refused again gets the one it has, and is not added
-        if source == "events":
-            landed, table_path = load.land_events(replayed, target, path), iceberg.location(spark, target)
-        else:
-            landed, table_path = load.land_visits(replayed, target, path), target
-        quarantine.mark_replayed(spooled.where("reasons is null"), path, source)
-    counts.report(spark, "replay", arguments, landed, table_path)
+    check_disjoint_paths(
+        clickstream_path=arguments.clickstream_path or "",
+        quarantine_table=iceberg.location(spark, arguments.quarantine_table),
+    )
+    rows = quarantine.open_rows(spark, arguments.quarantine_table, arguments.source, is_asked_for(arguments))
+    with open_load(spark, arguments.source, arguments.quarantine_table) as load:
+        new = load.materialize(quarantine.as_sent(rows).transform(RULES_OF[arguments.source].validate))
+        counts = LOADS[arguments.source](load, new, arguments)
+        quarantine.mark_replayed(new.valid, arguments.quarantine_table)
+    run_reports.write(spark, "replay", arguments, counts)
 
 
-def _is_asked_for(arguments: Arguments) -> Column:
-    is_asked_for = F.lit(True)
-    if arguments.reason:
-        is_asked_for &= F.array_contains("reasons", arguments.reason)
-    if arguments.start_date:
-        is_asked_for &= F.col("arrived_date") >= F.lit(arguments.start_date)
-    if arguments.end_date:
-        is_asked_for &= F.col("arrived_date") <= F.lit(arguments.end_date)
-    return is_asked_for
+def load_events(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
+    """Load events as events_batch does."""
+    with iceberg.open_branch(new.valid.sparkSession, str(arguments.events_table), schemas.EVENTS) as table:
+        stored = table.stored(F.col("created_date").isin(events.dates(new.valid)))
+        merge = load.counted(new.valid.transform(events.deduplicate, stored), events.MERGE_COUNTS)
+        table.append(merge.where(events.IS_INSERT).transform(events.to_table))
+        if load.count("replaced"):
+            table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
+        return load.publish(table)
+
+
+def load_visits(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
+    """Load visits as clickstream_batch does."""
+    spark = new.valid.sparkSession
+    with hive_table.open_table(spark, str(arguments.clickstream_path), schemas.CLICKSTREAM) as table:
+        stored = table.stored(F.col("event_date").isin(visits.dates(new.valid)))
+        merge = load.counted(new.valid.transform(visits.deduplicate, stored), visits.MERGE_COUNTS)
+        table.append(merge.where(visits.IS_INSERT))
+        return load.publish(table)
+
+
+def is_asked_for(arguments: Arguments) -> Column:
+    """Whether a row of the quarantine is one that the arguments ask for."""
+    has_reason = F.array_contains("reasons", arguments.reason) if arguments.reason else F.lit(True)
+    return has_reason & times.is_in_range(F.col("arrived_date"), arguments.start_date, arguments.end_date)
+
+
+LOADS: dict[Source, Callable[[Load, NewRows, Arguments], RowCounts]] = {
+    "events": load_events,
+    "clickstream": load_visits,
+}
 
 
 if __name__ == "__main__":

@@ -4,51 +4,60 @@ Reads   --events_table          for --source events (``schemas.EVENTS``): what h
         --raw_path              for --source clicks, app_clicks or visits: JSON lines (``schemas.RAW_LINE``)
 Writes  --session_events_table  Iceberg by session_date (``schemas.SESSION_EVENTS``)
         --sessions_table        Iceberg by session_date (``schemas.SESSIONS``)
-        --quarantine_table       Parquet by source/arrived_date (``schemas.QUARANTINE``)
+        --quarantine_table      Iceberg by source/arrived_date (``schemas.QUARANTINE``)
 Dates   --start_date..--end_date, of the events: others are left as they are
 Rerun   safe: whatever the order of the runs, the tables end as one run over everything would leave them
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
-from clickstream.runtime import counts
-from clickstream.runtime.arguments import Folder, PositiveInt, Table, check_apart, check_dates, parse_arguments
+from clickstream.runtime.arguments import (
+    AtMost,
+    Folder,
+    PositiveInt,
+    Table,
+    check_dates,
+    check_disjoint_paths,
+    parse_arguments,
+)  # fmt: skip
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import hive_table, iceberg
+from clickstream.storage import iceberg, run_reports
+from clickstream.storage.load import Load, open_load
 from clickstream.storage.session_tables import Input, SessionTables
 from clickstream.transforms import activity
+from clickstream.transforms.sessions import SessionWindow
 
-SCOPE = ("start_date", "end_date", "lookback_days")  # what is noted of a run's events
+SCOPE = ("start_date", "end_date", "lookback_days")  # which events a run has read, as its snapshots say
 
 
 @dataclass(frozen=True)
 class Arguments:
     """What the job is started with."""
 
-    sessions_table: Table
-    session_events_table: Table
-    quarantine_table: Folder
-    source: Literal["events", "clicks", "app_clicks", "visits"] = "events"
-    events_table: Table | None = None  # where the source is events, and only there
-    raw_path: str | None = None  # where the source is another, and only there
-    gap_seconds: PositiveInt = PositiveInt(1800)  # a longer pause ends a session
-    max_session_hours: PositiveInt = PositiveInt(24)  # one that goes on is cut there
-    lookback_days: PositiveInt = PositiveInt(7)  # an event that arrives later after it happened is refused
-    start_date: date | None = None  # the first and the last day of the events that are taken
-    end_date: date | None = None
+    sessions_table: Annotated[Table, "where sessions go"]
+    session_events_table: Annotated[Table, "where the events of sessions go"]
+    quarantine_table: Annotated[Table, "where rows go that break a rule"]
+    source: Annotated[Literal["events", "clicks", "app_clicks", "visits"], "what is read"] = "events"
+    events_table: Annotated[Table | None, "where the source is events, and only there"] = None
+    raw_path: Annotated[str | None, "where the source is another, and only there"] = None
+    gap_seconds: Annotated[PositiveInt, AtMost(86_400), "a longer pause ends a session"] = PositiveInt(1800)
+    max_session_hours: Annotated[PositiveInt, AtMost(168), "a session is cut at that length"] = PositiveInt(24)
+    lookback_days: Annotated[
+        PositiveInt, AtMost(3650), "an event that arrives later after it happened is quarantined"
+    ] = PositiveInt(7)
+    start_date: Annotated[date | None, "the first day of the events that are loaded"] = None
+    end_date: Annotated[date | None, "the last day"] = None
+    run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
     def __post_init__(self) -> None:
-        """Refuse a source without what it is read from, or with the other, and dates in the wrong order."""
         check_dates(self.start_date, self.end_date)
         needed, other = ("events_table", "raw_path")[:: 1 if self.source == "events" else -1]
         if not getattr(self, needed):
@@ -58,79 +67,67 @@ class Arguments:
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
-    """Read, transform, write."""
-    location = iceberg.location(spark, arguments.session_events_table)
-    check_apart(
+    check_disjoint_paths(
         raw_path=arguments.raw_path or "",
-        quarantine_table=arguments.quarantine_table,
-        session_events_table=location,
+        quarantine_table=iceberg.location(spark, arguments.quarantine_table),
+        session_events_table=iceberg.location(spark, arguments.session_events_table),
         sessions_table=iceberg.location(spark, arguments.sessions_table),
     )
     tables = SessionTables(
         spark,
         arguments.session_events_table,
         arguments.sessions_table,
-        source=arguments.source,
-        gap=timedelta(seconds=arguments.gap_seconds),
-        longest=timedelta(hours=arguments.max_session_hours),
+        arguments.source,
+        SessionWindow(timedelta(seconds=arguments.gap_seconds), timedelta(hours=arguments.max_session_hours)),
     )
-    newest = tables.newest_run()
+    latest = tables.latest_run()
     read = read_events if arguments.source == "events" else read_lines
-    with read(tables, newest, arguments) as given:
-        run = tables.land(given, arguments.quarantine_table)
-    counts.report(spark, "sessions_batch", arguments, run, location)
+    with open_load(spark, activity.SOURCE, arguments.quarantine_table) as load:
+        given = read(load, tables, latest, arguments)
+        with tables.open_branches(given.progress) as branches:
+            tables.write(load, given, *branches)
+            counts = load.publish(*branches)
+    run_reports.write(spark, "sessions_batch", arguments, counts)
 
 
-@contextmanager
-def read_events(tables: SessionTables, newest: iceberg.Note | None, arguments: Arguments) -> Iterator[Input]:
-    """Read what has changed since the newest run of the same scope, or else all that is in the scope now."""
+def read_events(load: Load, tables: SessionTables, latest: iceberg.Commit | None, arguments: Arguments) -> Input:
+    """Read what has changed since the latest run of the same scope, or else all that is in the scope now."""
     spark, table = tables.spark, str(arguments.events_table)
-    lookback = timedelta(days=arguments.lookback_days)
     scope = {name: str(getattr(arguments, name)) for name in SCOPE}
-    until = iceberg.snapshot(spark, table)
-    rows = iceberg.read(spark, table, schemas.EVENTS, until).withColumn("is_input", F.lit(True))
+    until = iceberg.current_snapshot(spark, table)
     changed = None
-    if newest and newest.is_newest and until and scope.items() <= newest.commit.items():
-        changed = iceberg.changes(spark, table, int(newest.commit["events_snapshot"]), until)
-    if changed is not None:
-        rows = changed.withColumnRenamed("has_come", "is_input")
+    if latest and latest.is_current and until and scope.items() <= latest.properties.items():
+        changed = iceberg.changes(spark, table, int(latest.properties["events_snapshot"]), until)
+    rows = iceberg.read(spark, table, schemas.EVENTS, snapshot=until) if changed is None else changed
     if arguments.start_date:
         rows = rows.where(F.col("created_date") >= F.lit(arguments.start_date))
     if arguments.end_date:
         rows = rows.where(F.col("created_date") <= F.lit(arguments.end_date))
-    is_compared = newest is not None and changed is None
-    yield Input(
-        activity.from_events(rows, f"table:{table}", lookback),
-        list(activity.event_rules(lookback)),
+    is_compared = latest is not None and changed is None
+    lookback = timedelta(days=arguments.lookback_days)
+    return Input(
+        load.observe(activity.from_events(rows, f"table:{table}", lookback)),
         stored=tables.stored(arguments.start_date, arguments.end_date) if is_compared else None,
-        is_first=newest is None,
-        is_whole=True,
-        noted=scope | {"events_snapshot": str(until or 0)},
+        is_initial_load=latest is None,
+        is_full_snapshot=True,
+        progress=scope | {"events_snapshot": str(until or 0)},
     )
 
 
-@contextmanager
-def read_lines(tables: SessionTables, newest: iceberg.Note | None, arguments: Arguments) -> Iterator[Input]:
+def read_lines(load: Load, tables: SessionTables, latest: iceberg.Commit | None, arguments: Arguments) -> Input:
     """Read lines; events that the tables hold already are found by their text."""
+    lines = raw_archive.read_lines(tables.spark, str(arguments.raw_path))
     rules = activity.line_rules(timedelta(days=arguments.lookback_days))
-    inspected = activity.from_lines(
-        raw_archive.read_lines(tables.spark, str(arguments.raw_path)),
-        arguments.source,
-        rules,
-        arguments.start_date,
-        arguments.end_date,
+    validated = activity.from_lines(lines, arguments.source, rules, arguments.start_date, arguments.end_date)
+    valid, day = load.materialize(validated).valid, F.to_date("event_time")
+    first, last = valid.agg(F.min(day), F.max(day)).collect()[0]
+    return Input(
+        valid,
+        stored=tables.stored(first, last) if latest else None,
+        is_initial_load=latest is None,
+        is_full_snapshot=False,
+        progress={},
     )
-    with hive_table.spooled(inspected.withColumn("is_input", F.lit(True)), arguments.quarantine_table) as spooled:
-        day = F.to_date("event_time")
-        first, last = spooled.where(activity.IS_TAKEN).agg(F.min(day), F.max(day)).collect()[0]
-        yield Input(
-            spooled,
-            list(rules),
-            stored=tables.stored(first, last) if newest else None,
-            is_first=newest is None,
-            is_whole=False,
-            noted={},
-        )
 
 
 if __name__ == "__main__":

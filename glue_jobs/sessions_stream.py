@@ -1,100 +1,99 @@
 """Kinesis ``clicks`` -> Kinesis ``sessions``: every click with its session as it is now, and each session that closes.
 
-Reads   --stream_arn       or --stream_name at --endpoint_url: a record is a click (or app click, or visit), JSON
-Writes  --sessions_stream  a JSON object per click, and per session that closed or changed (``live_sessions.told``)
-        --quarantine_table  Parquet by source/arrived_date (``schemas.QUARANTINE``), late clicks among it
-        --checkpoint_path  beside the stream's position, the sessions that may still change
-Runs    continuous         a batch every --batch_interval_seconds, for ever
-        available_now      all that is there, then it ends
-Rerun   safe: goes on where --checkpoint_path says; without it, numbers begin at 1 again
+Reads   --stream_arn        or --stream_name at --endpoint_url: a record is a click (or app click, or visit), JSON
+Writes  --sessions_stream   a JSON object per click, and per session that closed or changed (``session_updates``)
+        --quarantine_table  Iceberg by source/arrived_date (``schemas.QUARANTINE``), late clicks among it
+        --checkpoint_path   beside the stream's position, the session state: sessions that may still change
+Runs    continuous          a batch every --batch_interval_seconds, for ever
+        available_now       all that is there, then it ends
+Rerun   safe: continues where --checkpoint_path says; without it, numbers begin at 1 again
 """
 
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
-from pyspark.sql import Observation, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickstream.runtime import counts, metrics
-from clickstream.runtime.arguments import Folder, PositiveInt, check_apart, parse_arguments
+from clickstream.runtime import metrics
+from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
-from clickstream.storage import hive_table, quarantine
+from clickstream.storage import iceberg, kinesis_sink, session_state
+from clickstream.storage.load import open_load
 from clickstream.transforms import activity, live_sessions
+from clickstream.transforms.sessions import SessionWindow
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(StreamArguments):
     """What the job is started with."""
 
-    sessions_stream: str
-    quarantine_table: Folder
-    source: Literal["clicks", "app_clicks", "visits"] = "clicks"
-    gap_seconds: PositiveInt = PositiveInt(10)  # a longer pause ends a session
-    max_session_hours: PositiveInt = PositiveInt(24)  # one that goes on is cut there
-    allowed_lateness_seconds: PositiveInt = PositiveInt(60)  # how long after a click its record may arrive
-    state_ttl_days: PositiveInt = PositiveInt(7)  # how long a user may be away until the numbers begin at 1 again
-    batch_interval_seconds: PositiveInt = PositiveInt(10)  # from one batch to the next
+    sessions_stream: Annotated[str, "the stream that session updates are sent to"]
+    quarantine_table: Annotated[Table, "where records go that break a rule"]
+    source: Annotated[Literal["clicks", "app_clicks", "visits"], "the form of a record"] = "clicks"
+    gap_seconds: Annotated[PositiveInt, AtMost(86_400), "a longer pause ends a session"] = PositiveInt(10)
+    max_session_hours: Annotated[PositiveInt, AtMost(168), "a session is cut at that length"] = PositiveInt(24)
+    allowed_lateness_seconds: Annotated[PositiveInt, AtMost(86_400), "how long after a click its record may arrive"] = (
+        PositiveInt(60)
+    )
+    state_ttl_days: Annotated[
+        PositiveInt, AtMost(365), "how long a user may be away until session numbers begin at 1 again"
+    ] = PositiveInt(7)
+    batch_interval_seconds: Annotated[PositiveInt, AtMost(86_400), "from one batch to the next"] = PositiveInt(10)
 
     @property
-    def carried_path(self) -> str:
-        """Where what is carried from batch to batch lies; it is of one source, gap and maximum length."""
+    def state_path(self) -> str:
+        """Where the session state lies; it is of one source, gap and maximum length."""
         kind = f"{self.source}-{self.gap_seconds}s-{self.max_session_hours}h"
         return f"{self.checkpoint_path.rstrip('/')}/sessions/{kind}"
 
+    @property
+    def window(self) -> SessionWindow:
+        """What ends a session."""
+        return SessionWindow(timedelta(seconds=self.gap_seconds), timedelta(hours=self.max_session_hours))
+
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
-    """Read, transform, write."""
-    check_apart(checkpoint_path=arguments.checkpoint_path, quarantine_table=arguments.quarantine_table)
-    lines = kinesis.read_records(spark, arguments)
-    kinesis.run_batches(lines, arguments, lambda batch: land(batch, arguments))
-
-
-def land(batch: Batch, arguments: Arguments) -> None:
-    """Carry the sessions on by a batch and tell of it; what is told twice is the same, in a later version."""
-    spark, path = batch.lines.sparkSession, arguments.quarantine_table
-    before = live_sessions.read(spark, arguments.carried_path, batch.number)
-    (watermark,) = before.agg(F.max("watermark")).collect()[0]
-    rules = live_sessions.rules(watermark)
-    arrivals, tally = Observation(), counts.Tally(rules)
-    lines = batch.lines.observe(
-        arrivals,
-        F.min(F.unix_millis("arrived_at")).alias("first"),
-        F.max(F.unix_millis("arrived_at")).alias("last"),
+    check_disjoint_paths(
+        checkpoint_path=arguments.checkpoint_path,
+        quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
-    inspected = activity.from_lines(lines, arguments.source, rules).transform(tally.inspected)
-    with hive_table.spooled(inspected, path) as spooled:
-        accepted = spooled.where(activity.IS_TAKEN)
-        outcome = accepted.transform(live_sessions.with_outcome, before).transform(tally.judged)
-        carried = live_sessions.write(
-            live_sessions.carried_on(
-                before,
-                outcome.where("written = 1"),
-                gap=timedelta(seconds=arguments.gap_seconds),
-                longest=timedelta(hours=arguments.max_session_hours),
-                watermark=advanced(watermark, arrivals.get["last"], arguments),
-                kept=timedelta(days=arguments.state_ttl_days),
-            ),
-            arguments.carried_path,
-            batch.number,
+    lines = kinesis.read_records(spark, arguments)
+    kinesis.run_batches(lines, arguments, lambda batch: process_batch(batch, arguments))
+
+
+def process_batch(batch: Batch, arguments: Arguments) -> None:
+    """Update the session state and send what changed. A batch that is processed again sends it in a later version."""
+    spark = batch.lines.sparkSession
+    before = session_state.read(spark, arguments.state_path, batch.number)
+    (watermark,) = before.agg(F.max("watermark")).collect()[0]
+    with open_load(spark, live_sessions.SOURCE, arguments.quarantine_table) as load:
+        rules = live_sessions.rules(watermark)
+        new = load.materialize(batch.lines.transform(activity.from_lines, arguments.source, rules))
+        merge = load.counted(new.valid.transform(live_sessions.deduplicate, before), live_sessions.MERGE_COUNTS)
+        updated = before.transform(
+            live_sessions.update_state,
+            merge.where(live_sessions.IS_INSERT),
+            arguments.window,
+            advanced(watermark, new.last_arrival, timedelta(seconds=arguments.allowed_lateness_seconds)),
+            timedelta(days=arguments.state_ttl_days),
         )
-        landed = tally.counts()
-        refused_rows = quarantine.to_table(spooled, live_sessions.SOURCE)
-        with quarantine.staged(refused_rows, path, live_sessions.SOURCE, tally.first_arrival()) as refused:
-            told = carried.transform(live_sessions.told, before)
-            kinesis.put_rows(told, arguments.sessions_stream, key="user_id", endpoint_url=arguments.endpoint_url)
-            refused.publish()
-    metrics.emit_batch("sessions_stream", batch, landed, arrivals.get["first"])
+        state = session_state.write(updated, arguments.state_path, batch.number)
+        updates = state.transform(live_sessions.session_updates, before)
+        kinesis_sink.put_rows(updates, arguments.sessions_stream, key="user_id", endpoint_url=arguments.endpoint_url)
+        counts = load.publish(quarantine_since=new.first_arrival)
+    metrics.emit_batch("sessions_stream", batch, counts, new.first_arrival)
 
 
-def advanced(watermark: int | None, last_arrival: int | None, arguments: Arguments) -> int | None:
-    """Move the watermark on to where the last arrival puts it; all in Unix ms."""
+def advanced(watermark: int | None, last_arrival: datetime | None, allowed_lateness: timedelta) -> int | None:
+    """Advance the watermark (Unix ms) to where the last arrival puts it."""
     if last_arrival is None:
         return watermark
-    return max(watermark or 0, last_arrival - 1000 * arguments.allowed_lateness_seconds)
+    return max(watermark or 0, int((last_arrival - allowed_lateness).timestamp() * 1000))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from clickstream.errors import TableError
-from clickstream.storage import hive_table, quarantine
+from clickstream.storage import hive_table
 from deploy import ddl
 from local import jars
 
@@ -83,8 +83,6 @@ def remember_paths(lake: Path, arguments: list[str]) -> None:
         names.add_argument(f"--{name}_path", nargs="?")
     given = vars(names.parse_known_args(arguments)[0])
     paths = {name: _absolute(given[f"{name}_path"]) for name in plain if given[f"{name}_path"]}
-    if "quarantine" in paths:
-        paths["quarantine_replayed"] = quarantine.replayed_path(paths["quarantine"])
     _note(lake, paths)
 
 

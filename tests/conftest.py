@@ -17,7 +17,7 @@ import pytest
 from pyspark.sql import SparkSession
 from trial import Trial
 
-from clickstream.runtime.glue import SESSION_SETTINGS
+from clickstream.runtime.glue import SESSION_SETTINGS, TEMP_DIR
 from local import aws, lake
 
 
@@ -27,6 +27,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     for name, value in SESSION_SETTINGS.items():
         session.conf.set(name, value)
     session.conf.set("spark.sql.shuffle.partitions", "2")
+    session.conf.set(TEMP_DIR, str(tmp_path_factory.mktemp("staging")))
     yield session
     session.stop()
 

@@ -34,9 +34,10 @@ class Trial:
         self.raw = folder / "raw"
         self.raw.mkdir()
         self.clickstream_path = str(folder / "clickstream")
-        self.quarantine_table = str(folder / "quarantine")
         self.events_path = folder / "events"
         self.events_table = self.table("events")
+        self.quarantine_table = self.table("quarantine")
+        self.run_reports_path = folder / "run_reports"
         self._has_sent = False  # since events_batch ran last
 
     def table(self, name: str) -> str:
@@ -99,34 +100,38 @@ class Trial:
 
     def _run(self, job: Any, arguments: Row) -> Row:
         runs = self.runs()
-        job.main(self.spark, job.Arguments(**{"quarantine_table": self.quarantine_table, **arguments}))
+        given = {"quarantine_table": self.quarantine_table, "run_reports_path": str(self.run_reports_path)}
+        job.main(self.spark, job.Arguments(**given | arguments))
         (run,) = self.runs() - runs
         return json.loads(run)["counts"]
 
     def runs(self) -> set[str]:
         """Read what the jobs have reported."""
-        return {path.read_text() for path in self.folder.glob("*/_runs/*.json")}
+        return {path.read_text() for path in self.run_reports_path.glob("*/*.json")}
 
     def events(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
-        self.spark.sql(f"refresh table {self.events_table}")  # a stream has sessions of its own, which write
-        return plain(self.spark.table(self.events_table))
+        return self._rows_of(self.events_table)
 
     def session_events(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
-        return plain(self.spark.table(self.session_events_table))
+        return self._rows_of(self.session_events_table)
 
     def sessions(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
-        return plain(self.spark.table(self.sessions_table))
+        return self._rows_of(self.sessions_table)
 
     def clickstream(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
-        return plain(hive_table.read(self.spark, self.clickstream_path, schemas.CLICKSTREAM))
+        return plain(hive_table.read(self.spark, self.clickstream_path, schemas.CLICKSTREAM.columns))
 
     def quarantine(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
-        return plain(hive_table.read(self.spark, self.quarantine_table, schemas.QUARANTINE))
+        return self._rows_of(self.quarantine_table)
+
+    def _rows_of(self, table: str) -> list[Row]:
+        self.spark.sql(f"refresh table {table}")  # a stream has sessions of its own, which write
+        return plain(self.spark.table(table))
 
 
 def plain(rows: DataFrame) -> list[Row]:

@@ -154,7 +154,7 @@ def any_lines(good: Callable[[str], str]) -> st.SearchStrategy:
 def accepted_lines(lines: list[bytes], trial: Trial, counts: dict) -> Counter:
     """Return the lines that are not in quarantine, when every line has one outcome."""
     sent = Counter(line.removesuffix(b"\r") for line in lines)
-    outcomes = ("written", "duplicate", "quarantined", "skipped_dates")
+    outcomes = ("written", "duplicate", "quarantined", "skipped_dates", "skipped_anonymous")
     assert counts["read"] == sum(counts[outcome] for outcome in outcomes) == sent.total()
 
     refused = Counter()

@@ -27,7 +27,7 @@ def test_a_late_visit_does_not_erase_its_day(trial):
     ]
 
 
-def test_too_much_refused_commits_nothing(trial):
+def test_too_much_quarantined_commits_nothing(trial):
     trial.send([visit("ada")])
     trial.clickstream_batch()
     before = trial.clickstream(), trial.quarantine(), trial.runs()

@@ -13,7 +13,7 @@ import events_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, Table
 from clickstream.sources import kinesis
-from clickstream.storage import files, iceberg
+from clickstream.storage import iceberg, quarantine
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
 
@@ -25,7 +25,7 @@ class Events(Streamed):
         given = {
             "stream_arn": ARN,
             "events_table": Table(self.trial.events_table),
-            "quarantine_table": Folder(self.trial.quarantine_table),
+            "quarantine_table": Table(self.trial.quarantine_table),
             "checkpoint_path": Folder(str(self.checkpoint)),
             "trigger": "available_now",
         }
@@ -48,7 +48,7 @@ def metrics(capsys) -> list[dict]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
 
 
-def test_records_land_once_and_are_counted(stream, capsys):
+def test_records_are_loaded_once_and_counted(stream, capsys):
     stream.put(event("a"), event("a"), event("b") + "\n", "x", "x")
     stream.put(event("b"), event("c", user_id="ada"))
     stream.run()
@@ -67,23 +67,6 @@ def test_records_land_once_and_are_counted(stream, capsys):
     (defined,) = first["_aws"]["CloudWatchMetrics"]
     assert {metric["Name"] for metric in defined["Metrics"]} <= set(first)
     assert defined["Dimensions"] == [["Job"]]
-
-
-def test_how_glue_is_asked_for_the_stream(stream):
-    stream.put("x")
-    stream.run(endpoint_url="https://kinesis.us-east-1.amazonaws.com")
-    assert stream.connected_with == {
-        "streamARN": ARN,
-        "endpointUrl": "https://kinesis.us-east-1.amazonaws.com",
-        "startingPosition": "trim_horizon",
-        "classification": "json",
-        "inferSchema": "true",
-        "addRecordTimestamp": "true",
-        "emitConsumerLagMetrics": "true",
-        "failOnDataLoss": "true",
-        "maxFetchRecordsPerShard": "1800000",  # 15 minutes of a full shard, twice
-        "maxFetchTimeInMs": "450000",
-    }
 
 
 def test_a_run_goes_on_where_the_last_one_ended(stream, capsys):
@@ -133,7 +116,7 @@ def test_an_earlier_record_read_later_takes_the_place(stream):
     assert [row["payload"] for row in stream.trial.events()] == [event("a", note="earlier")]
 
 
-def test_a_batch_that_is_read_again_lands_what_it_lacks(spark, stream, capsys):
+def test_a_batch_that_is_read_again_adds_what_it_lacks(spark, stream, capsys):
     stream.put(event("a"), event("b"), "x")
     stream.run()
     rows, refused = stream.trial.events(), stream.trial.quarantine()
@@ -155,11 +138,11 @@ def test_a_batch_that_is_read_again_lands_what_it_lacks(spark, stream, capsys):
 def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monkeypatch):
     stream.put(event("a"), "x", "y")
 
-    def no_space(*_):
+    def no_space(*_, **__):
         raise OSError("No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(files, "move", no_space)
+        full.setattr(quarantine, "add", no_space)
         with pytest.raises(errors.StreamError, match="No space left on device"):
             stream.run()
     assert (stream.uuids(), stream.refused()) == (["a"], [])
@@ -189,7 +172,7 @@ def test_without_a_checkpoint_nothing_is_doubled(stream):
     assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
 
 
-def test_a_batch_that_another_writer_overtakes_is_begun_again(stream, monkeypatch, capsys):
+def test_a_batch_that_another_writer_overtakes_is_tried_again(stream, monkeypatch, caplog):
     stream.put(event("stream"))
     archived = stream.trial.send([event("archive"), event("stream", note="as early")], "arrived=2024-03-17/12/a.json")
     publish = iceberg.Branch.publish
@@ -202,8 +185,24 @@ def test_a_batch_that_another_writer_overtakes_is_begun_again(stream, monkeypatc
     monkeypatch.setattr(kinesis, "RETRY_SECONDS", (0.01,))
     monkeypatch.setattr(iceberg.Branch, "publish", overtaken)
     stream.run()
-    assert "batch 0 is begun again in 0.01 s" in capsys.readouterr().err
+    (warning,) = [record for record in caplog.records if record.name == "clickstream.sources.kinesis"]
+    assert warning.getMessage() == "batch 0 failed and is tried again in 0.01 s"
+    assert "was written to by another run meanwhile" in str(warning.exc_info[1])
     assert stream.uuids() == ["archive", "stream"]
+
+
+def test_a_batch_that_cannot_pass_is_not_tried_again(spark, stream, monkeypatch):
+    stream.put("x")
+    attempts = []
+
+    def mistake(batch):
+        attempts.append(batch.number)
+        raise TypeError("a mistake of ours")
+
+    monkeypatch.setattr(kinesis, "RETRY_SECONDS", (0.01,))
+    with pytest.raises(errors.StreamError, match="a mistake of ours"):
+        kinesis.run_batches(kinesis.read_records(spark, stream.arguments()), stream.arguments(), mistake)
+    assert attempts == [0]
 
 
 def test_batches_are_planned_adaptively(spark, stream):
@@ -233,7 +232,7 @@ def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
         (stream.trial.events_path, "events_table"),
         (stream.trial.quarantine_table, "quarantine_table"),
     ):
-        with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{name}"):
+        with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{name}_table"):
             stream.run(checkpoint_path=Folder(f"{other}/checkpoint"))
     assert not stream.checkpoint.exists()
 
@@ -249,5 +248,5 @@ def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
 def test_which_stream_is_said_once(arguments, sentence):
     with pytest.raises(errors.ArgumentError, match=f"^{sentence}$"):
         events_stream.Arguments(
-            **{"events_table": Table("e"), "quarantine_table": Folder("q"), "checkpoint_path": Folder("c")} | arguments
+            **{"events_table": Table("e"), "quarantine_table": Table("q"), "checkpoint_path": Folder("c")} | arguments
         )

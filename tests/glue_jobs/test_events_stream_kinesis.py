@@ -59,9 +59,9 @@ class Streamed:
             stream_name=self.stream.name,
             endpoint_url=self.endpoint,
             events_table=Table(self.trial.events_table),
-            quarantine_table=Folder(self.trial.quarantine_table),
+            quarantine_table=Table(self.trial.quarantine_table),
             checkpoint_path=Folder(f"{self.trial.folder}/checkpoint"),
-            run="available_now",
+            trigger="available_now",
         )
         events_stream.main(self.trial.spark, given)
 

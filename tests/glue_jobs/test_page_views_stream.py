@@ -11,7 +11,7 @@ from streamed import NOON, Streamed, sent_to
 import page_views_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, Table
-from clickstream.storage import files
+from clickstream.storage import quarantine
 from local import aws
 
 
@@ -35,7 +35,7 @@ class PageViews(Streamed):
             "endpoint_url": self.endpoint,
             "page_counts_table": Table(self.table),
             "page_counts_stream": self.counts,
-            "quarantine_table": Folder(self.trial.quarantine_table),
+            "quarantine_table": Table(self.trial.quarantine_table),
             "checkpoint_path": Folder(str(self.checkpoint)),
             "trigger": "available_now",
         }
@@ -105,11 +105,11 @@ def test_a_batch_that_is_landed_again_replaces_what_it_added(page_views):
 def test_a_run_that_ends_before_it_has_told_of_it_is_completed(page_views, monkeypatch):
     page_views.put(view("/a"), "x")
 
-    def no_space(*_):
+    def no_space(*_, **__):
         raise OSError("No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(files, "move", no_space)
+        full.setattr(quarantine, "add", no_space)
         with pytest.raises(errors.StreamError, match="No space left on device"):
             page_views.run()
     assert page_views.live() == {}

@@ -96,7 +96,7 @@ def bring(trial: Trial, rows: set[tuple], before: set[tuple]) -> None:
     if gone:
         trial.spark.sql(f"delete from {trial.events_table} where event_uuid in ({gone})")
     new = [row for row in rows if row in rows - before]
-    trial.spark.createDataFrame(new, schemas.EVENTS).coalesce(1).writeTo(trial.events_table).append()
+    trial.spark.createDataFrame(new, schemas.EVENTS.columns).coalesce(1).writeTo(trial.events_table).append()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from trial import event
 
 import sessions_batch
 from clickstream import errors
-from clickstream.runtime.arguments import Folder, Table
+from clickstream.runtime.arguments import Table
 
 T = 1_710_670_530_000  # 2024-03-17T10:15:30Z
 MINUTE, DAY = 60_000, 86_400_000
@@ -35,17 +35,17 @@ def test_a_late_event_makes_one_session_of_two_and_renumbers_the_next(spark, tri
     trial.send([act("a", 0), act("b", 40), act("c", 100), act("d", 0, "bob"), event("e", user_id=None)])
     counts = trial.sessions_batch()
     assert found(trial) == {"ada-1": "a", "ada-2": "b", "ada-3": "c", "bob-1": "d"}
-    assert (counts["read"], counts["written"], counts["anonymous"], counts["sessions"]) == (5, 4, 1, 4)
+    assert (counts["read"], counts["written"], counts["skipped_anonymous"], counts["sessions"]) == (5, 4, 1, 4)
 
     trial.send([act("x", 20)], "late.jsonl")
     counts = trial.sessions_batch()
     assert found(trial) == {"ada-1": "axb", "ada-2": "c", "bob-1": "d"}
-    assert (counts["read"], counts["written"], counts["unchanged"]) == (1, 1, 0)
+    assert (counts["read"], counts["written"], counts["duplicate"]) == (1, 1, 0)
     assert (counts["sessions"], counts["session_events"]) == (2, 4)  # <- bob's is left alone
 
     heads = [head(spark, table) for table in (trial.session_events_table, trial.sessions_table)]
     assert trial.sessions_batch()["read"] == 0
-    assert trial.sessions_batch(start_date=date(2024, 3, 1))["unchanged"] == 5  # <- other dates: all is compared
+    assert trial.sessions_batch(start_date=date(2024, 3, 1))["duplicate"] == 5  # <- other dates: all is compared
     assert [head(spark, table) for table in (trial.session_events_table, trial.sessions_table)] == heads
 
 
@@ -59,7 +59,7 @@ def test_what_a_rebuild_removes_or_changes_is_made_again(trial):
     trial.events_batch(mode="rebuild", start_date=the_17th, end_date=the_17th)
     counts = trial.sessions_batch()
     assert found(trial) == {"ada-1": "a", "ada-2": "cd", "bob-1": "e"}
-    assert (counts["written"], counts["removed"], counts["unchanged"]) == (1, 2, 3)
+    assert (counts["written"], counts["deleted"], counts["duplicate"]) == (1, 2, 3)
     assert {row["entry_page"] for row in trial.sessions()} == {None, "/new"}
 
 
@@ -110,7 +110,7 @@ def test_deletions_that_are_only_noted_are_found_by_comparing(spark, trial):
     spark.sql(f"delete from {trial.events_table} where event_uuid = 'a'")
     counts = trial.sessions_batch()
     assert found(trial) == {"ada-1": "b", "bob-1": "c"}
-    assert (counts["read"], counts["removed"]) == (2, 1)
+    assert (counts["read"], counts["deleted"]) == (2, 1)
 
 
 def test_expired_snapshots_are_made_up_for_by_comparing(spark, trial):
@@ -122,7 +122,7 @@ def test_expired_snapshots_are_made_up_for_by_comparing(spark, trial):
     spark.sql(f"call lake.system.expire_snapshots('{name}', timestamp '2100-01-01 00:00:00')").collect()
     counts = trial.sessions_batch()
     assert found(trial) == {"ada-1": "ab", "bob-1": "c"}
-    assert (counts["read"], counts["written"], counts["unchanged"]) == (3, 1, 2)
+    assert (counts["read"], counts["written"], counts["duplicate"]) == (3, 1, 2)
 
 
 def test_other_sessions_than_the_tables_hold_are_refused_until_they_are_empty(spark, trial):
@@ -146,7 +146,7 @@ def test_clicks_come_in_any_order_and_once(trial):
     lines = [CLICKS.format("ada", second) for second in (0, 10, 21, 21)]
     earlier = trial.send([*lines, CLICKS.format("ada", 30)], "earlier.jsonl")
     counts = trial.sessions_batch(source="clicks", raw_path=str(earlier), gap_seconds=10)
-    assert (counts["read"], counts["written"], counts["unchanged"], counts["removed"]) == (5, 3, 2, 0)
+    assert (counts["read"], counts["written"], counts["duplicate"], counts["deleted"]) == (5, 3, 2, 0)
     sessions = {row["session_id"]: (row["event_count"], row["duration_seconds"]) for row in trial.sessions()}
     assert sessions == {"ada-1": (2, 10.0), "ada-2": (2, 9.0), "bob-1": (1, 0.0)}
     assert trial.sessions_batch(source="clicks", raw_path=str(earlier), gap_seconds=10)["written"] == 0
@@ -166,7 +166,7 @@ def test_missing_tables_are_named(trial):
 
 
 def test_a_source_needs_its_own_input():
-    given = {"sessions_table": Table("s"), "session_events_table": Table("e"), "quarantine_table": Folder("q")}
+    given = {"sessions_table": Table("s"), "session_events_table": Table("e"), "quarantine_table": Table("q")}
     with pytest.raises(errors.ArgumentError, match="--events_table missing; --source events needs it"):
         sessions_batch.Arguments(**given)
     with pytest.raises(errors.ArgumentError, match="--events_table is not for --source clicks"):

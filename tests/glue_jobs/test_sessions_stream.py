@@ -11,8 +11,8 @@ from streamed import NOON, Streamed, sent_to
 
 import sessions_stream
 from clickstream import errors
-from clickstream.runtime.arguments import Folder, PositiveInt
-from clickstream.storage import files
+from clickstream.runtime.arguments import Folder, PositiveInt, Table
+from clickstream.storage import quarantine
 from lambdas import store
 from local import aws
 
@@ -42,7 +42,7 @@ class Live(Streamed):
             "stream_name": "clicks",
             "endpoint_url": self.endpoint,
             "sessions_stream": self.stream,
-            "quarantine_table": Folder(self.trial.quarantine_table),
+            "quarantine_table": Table(self.trial.quarantine_table),
             "checkpoint_path": Folder(str(self.checkpoint)),
             "trigger": "available_now",
         }
@@ -123,11 +123,11 @@ def test_a_batch_that_is_landed_again_tells_the_same(live, monkeypatch):
     live.click(0, click(0), click(0, "bob"))
     live.click(100, click(100), click(95, "bob"), "x")
 
-    def no_space(*_):
+    def no_space(*_, **__):
         raise OSError("No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(files, "move", no_space)
+        full.setattr(quarantine, "add", no_space)
         with pytest.raises(errors.StreamError, match="No space left on device"):
             live.run()
     assert live.refused() == []

@@ -1,0 +1,1 @@
+"""What a job runs in: its arguments, Glue, counts and metrics."""

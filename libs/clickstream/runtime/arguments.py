@@ -28,6 +28,11 @@ class Ratio(float):
         return share
 
 
+@dataclasses.dataclass(frozen=True)
+class AtMost:
+    limit: int
+
+
 class PositiveInt(int):
     """A whole number above 0."""
 
@@ -124,7 +129,7 @@ def check_dates(start: date | None, end: date | None) -> None:
         raise errors.ArgumentError(f"--start_date {start} is after --end_date {end}")
 
 
-def check_apart(**paths: str) -> None:
+def check_disjoint_paths(**paths: str) -> None:
     """Raise ``ArgumentError`` where one of the paths is, or lies in, another; a pattern is any path that fits it."""
     parts = {name: _parts(path) for name, path in paths.items() if path}
     for inner, outer in itertools.permutations(parts, 2):

@@ -10,7 +10,14 @@ from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
 from clickstream import errors
-from clickstream.storage import layout
+
+FILE_BYTES = 512 * 1024 * 1024
+TEMP_DIR = "spark.clickstream.tempDir"
+
+
+def temp_dir(spark):
+    return spark.conf.get(TEMP_DIR)
+
 
 # The last two keep a plan that turns out empty as it was: cut short, it would never report what it has counted.
 SESSION_SETTINGS = {
@@ -19,7 +26,7 @@ SESSION_SETTINGS = {
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # as Spark 4: refused rows may hold ancient times
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-    "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(layout.FILE_BYTES),  # of shuffled rows
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(FILE_BYTES),  # of shuffled rows
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PropagateEmptyRelation",
     "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
 }

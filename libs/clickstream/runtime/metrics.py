@@ -2,26 +2,45 @@
 
 import json
 import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
 
-from clickstream.runtime.counts import Counts
-from clickstream.sources.kinesis import Batch
+from clickstream.runtime.counts import RowCounts
 
 NAMESPACE = "Clickstream"
 
 
-def emit_batch(job: str, batch: Batch, landed: Counts, first_arrival: int | None) -> None:
-    """Print what became of a batch; Lag runs from the arrival of its first record (Unix ms) until it can be read."""
+class Batch(Protocol):
+    """What is known of a stream's batch without its rows."""
+
+    @property
+    def began(self) -> float:
+        """Unix seconds."""
+
+    @property
+    def batch_interval_seconds(self) -> int:
+        """From one batch to the next."""
+
+    @property
+    def snapshot_properties(self) -> Mapping[str, str]:
+        """The query and the number of the batch."""
+
+
+def emit_batch(job: str, batch: Batch, counts: RowCounts, first_arrival: datetime | None) -> None:
+    """Print what became of a batch; its end-to-end latency runs from its first arrival until readers see its rows."""
     ended = time.time()
-    took = ended - batch.began
+    duration = ended - batch.began
+    latency = ended - first_arrival.timestamp() if first_arrival else 0
     metrics = {
-        "Read": (landed.read, "Count"),
-        "Written": (landed.written, "Count"),
-        "Duplicate": (landed.duplicate, "Count"),
-        "Conflict": (landed.conflict, "Count"),
-        "Quarantined": (landed.quarantined, "Count"),
-        "BatchDuration": (round(took, 3), "Seconds"),
-        "BatchUtilization": (round(100 * took / batch.batch_interval_seconds, 1), "Percent"),
-        "EndToEndLatency": (round(ended - first_arrival / 1000, 3) if first_arrival else 0, "Seconds"),
+        "Read": (counts.read, "Count"),
+        "Written": (counts.written, "Count"),
+        "Duplicate": (counts.duplicate, "Count"),
+        "Conflict": (counts.beside.get("conflict", 0), "Count"),
+        "Quarantined": (counts.quarantined, "Count"),
+        "BatchDuration": (round(duration, 3), "Seconds"),
+        "BatchUtilization": (round(100 * duration / batch.batch_interval_seconds, 1), "Percent"),
+        "EndToEndLatency": (round(latency, 3), "Seconds"),
     }
     defined = [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()]
     line = {
@@ -31,7 +50,7 @@ def emit_batch(job: str, batch: Batch, landed: Counts, first_arrival: int | None
         },
         "Job": job,
         **{name: value for name, (value, _) in metrics.items()},
-        **batch.commit,
-        "quarantined_by_reason": landed.quarantined_by_reason,
+        **batch.snapshot_properties,
+        "quarantined_by_reason": dict(counts.quarantined_by_reason),
     }
     print(json.dumps(line), flush=True)

@@ -3,44 +3,47 @@
 docs/decisions/0010-plain-foreachbatch.md says why by Spark's own foreachBatch.
 """
 
+import logging
 import re
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-import boto3  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
+from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
 from clickstream.runtime import glue
-from clickstream.runtime.arguments import Folder, PositiveInt, StartingPosition
-from clickstream.storage import kinesis_sink
+from clickstream.runtime.arguments import AtMost, Folder, PositiveInt, StartingPosition
 from clickstream.transforms import json_records
 
 ARRIVED = "__src_timestamp"  # what the connection calls the time at which a record arrived
 RECORDS_PER_SECOND = 1000  # and shard: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
-RETRY_SECONDS = (1, 2, 5)  # before a batch is begun again; then the run fails
+RETRY_SECONDS = (1, 2, 5)  # before a batch is tried again; then the run fails
+MAY_PASS = (errors.ConcurrentCommitError, errors.PutError, BotoCoreError, ClientError, OSError, Py4JError)
 QUERY_ID = "sql.streaming.queryId"  # a property of the thread that Spark runs a batch in
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamArguments:
     """What a job that reads a stream is started with."""
 
-    checkpoint_path: Folder
-    stream_arn: str = ""
-    stream_name: str = ""  # instead of the ARN, with --endpoint_url
-    endpoint_url: str = ""
-    starting_position: StartingPosition = StartingPosition("trim_horizon")  # where there is no checkpoint
-    trigger: Literal["continuous", "available_now"] = "continuous"  # for ever, or what is there
-    batch_interval_seconds: PositiveInt = PositiveInt(900)  # from one batch to the next
+    checkpoint_path: Annotated[Folder, "where the stream's position is kept"]
+    stream_arn: Annotated[str, "which stream"] = ""
+    stream_name: Annotated[str, "instead of the ARN, with --endpoint_url"] = ""
+    endpoint_url: Annotated[str, "of another Kinesis, such as the local one"] = ""
+    starting_position: Annotated[StartingPosition, "where there is no checkpoint"] = StartingPosition("trim_horizon")
+    trigger: Annotated[Literal["continuous", "available_now"], "batches for ever, or what is there"] = "continuous"
+    batch_interval_seconds: Annotated[PositiveInt, AtMost(86_400), "from one batch to the next"] = PositiveInt(900)
 
     def __post_init__(self) -> None:
-        """Refuse no stream, and two."""
         if bool(self.stream_arn) == bool(self.stream_name):
             raise errors.ArgumentError("one of --stream_arn and --stream_name is needed, and not both")
         if self.stream_name and not self.endpoint_url:
@@ -54,7 +57,7 @@ class StreamArguments:
 
 @dataclass(frozen=True)
 class Batch:
-    """Records that are landed together, and again together if that fails: ``schemas.RAW_LINE``."""
+    """Records that are processed together, and again together if that fails: ``schemas.RAW_LINE``."""
 
     lines: DataFrame
     query: str  # the checkpoint's own id
@@ -64,12 +67,12 @@ class Batch:
 
     @property
     def name(self) -> str:
-        """The same whenever it is landed, and no other's."""
+        """The same in each attempt, and no other batch's."""
         return f"{self.query}/{self.number}"
 
     @property
-    def commit(self) -> dict[str, str]:
-        """What a table's snapshot is to hold of it."""
+    def snapshot_properties(self) -> dict[str, str]:
+        """What a table's snapshot says of it."""
         return {"query": self.query, "batch": str(self.number)}
 
 
@@ -101,38 +104,31 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
     ).to(schemas.RAW_LINE)
 
 
-def put_rows(rows: DataFrame, stream: str, key: str, endpoint_url: str = "") -> None:
-    """Put each row as a JSON object, with a version that is higher than that of any row before; ``key`` parts them."""
-    client = boto3.client("kinesis", endpoint_url=endpoint_url or None)
-    versioned = rows.withColumn("version", F.lit(time.time_ns() // 1_000_000))
-    texts = versioned.select(F.col(key).alias("key"), F.to_json(F.struct("*")).alias("text")).toLocalIterator()
-    kinesis_sink.put(client, stream, ({"Data": row.text.encode(), "PartitionKey": row.key[:256]} for row in texts))
+def run_batches(lines: DataFrame, arguments: StreamArguments, process: Callable[[Batch], None]) -> None:
+    """Process batch after batch, until the stream is drained or for ever; raise ``StreamError`` where one fails.
 
-
-def run_batches(lines: DataFrame, arguments: StreamArguments, land: Callable[[Batch], None]) -> None:
-    """Land batch after batch, until the stream is drained or for ever; raise ``StreamError`` where one cannot be.
-
-    A batch that is begun again may hold more than before: Glue reads on from where it began.
+    A batch that is tried again may hold more than before: Glue reads on from where it began.
     """
     failed: list[Exception] = []
 
-    def land_with_retries(lines: DataFrame, number: int) -> None:
+    def process_with_retries(lines: DataFrame, number: int) -> None:
         spark = lines.sparkSession  # the query's own
         spark.conf.set("spark.sql.adaptive.enabled", "true")  # which Spark turns off for the sake of stateful queries
         query = str(spark.sparkContext.getLocalProperty(QUERY_ID))
         for wait in (*RETRY_SECONDS, None):
             try:
-                land(Batch(lines, query, number, arguments.batch_interval_seconds, time.time()))
+                process(Batch(lines, query, number, arguments.batch_interval_seconds, time.time()))
             except Exception as error:
-                if wait is None or isinstance(error, errors.TableError):
+                if wait is None or not isinstance(error, MAY_PASS):
                     failed.append(error)
                     raise
-                print(f"batch {number} is begun again in {wait} s: {error}", file=sys.stderr)
+                logger.warning("batch %d failed and is tried again in %s s", number, wait, exc_info=True)
                 time.sleep(wait)
             else:
                 return
 
-    writer = lines.writeStream.foreachBatch(land_with_retries).option("checkpointLocation", arguments.checkpoint_path)
+    writer = lines.writeStream.foreachBatch(process_with_retries)
+    writer = writer.option("checkpointLocation", arguments.checkpoint_path)
     if arguments.trigger == "available_now":
         writer = writer.trigger(availableNow=True)
     else:

@@ -3,12 +3,14 @@
 Publishing fast-forwards ``main`` to the branch. It fails if another writer has committed since the branch was
 opened, so a run never adds to a table that it has not compared with.
 
-What a run notes in its commit is found again by the next: up to which snapshot of another table it has read, say.
+Rows come out of a table as instants and go into it in UTC without a zone (``schemas``). Metadata is read and changed by
+Iceberg's Java API: no Spark job, and no statement to plan.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -16,71 +18,98 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, IllegalArgumentException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StructType, TimestampNTZType
 
 from clickstream import errors
+from clickstream.runtime.glue import FILE_BYTES
+from clickstream.schemas import Contract
 from clickstream.storage import layout
 
 WRITE_PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",  # each run makes some versions of a small file
     "write.parquet.dict-size-bytes": "16384",  # a column chunk of distinct values gives up its dictionary early
 }
-MERGE_ON_READ = {"write.delete.mode": "merge-on-read", "write.merge.mode": "merge-on-read"}  # notes what is deleted
-COMMIT = "clickstream"
+MERGE_ON_READ = {  # a delete or an update adds a small file instead of writing large ones again
+    "write.delete.mode": "merge-on-read",
+    "write.merge.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+}
+SNAPSHOT_PROPERTY = "clickstream."  # prefix of what a run says of itself in a snapshot's summary
+CHANGES = {"added-data-files", "deleted-data-files", "added-delete-files", "removed-delete-files"}
 ATTEMPTS = 5  # to change metadata beside other writers
 
 
-@dataclass(frozen=True)
+@dataclass
 class Branch:
-    """A branch of a table, opened from what readers see."""
+    """A branch of a table, made when it is first written to, from what readers saw when it was opened."""
 
     spark: SparkSession
     table: str  # catalog.database.table
-    name: str
-    base: int  # the snapshot that it was opened from
-    commit: Mapping[str, str] = field(default_factory=dict)  # noted in the snapshots, below ``COMMIT``
+    contract: Contract
+    base: int | None  # the snapshot that readers see; None: the table has none yet
+    snapshot_properties: Mapping[str, str] = field(default_factory=dict)
+    name: str = field(default_factory=lambda: f"run_{uuid4().hex}")
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The name under which Spark reads and writes the branch."""
+
+        def create(table: Any) -> None:
+            at = () if self.base is None else (self.base,)
+            branch = table.manageSnapshots().createBranch(self.name, *at)
+            branch.setMaxRefAgeMs(self.name, 24 * 3600 * 1000).commit()  # if the run is killed
+
+        _commit(self.spark, self.table, create)
         return f"{self.table}.branch_{self.name}"
 
-    def published(self) -> DataFrame:
-        """Return the table as readers see it."""
-        return self.spark.table(self.table)
+    def stored(self, condition: Column | None = None) -> DataFrame:
+        """Read what readers saw when the branch was opened; the condition is on the columns of the table itself."""
+        return _instants(_as_of(self.spark, self.table, self.base), condition)
+
+    def published(self, condition: Column | None = None) -> DataFrame:
+        """Read what readers see now; the condition is on the columns of the table itself."""
+        return _instants(self.spark.table(self.table), condition)
 
     def append(self, rows: DataFrame) -> None:
-        """Add rows that ``layout.sized_for_athena`` has laid out."""
+        """Add rows."""
         self._writer(rows).append()
 
     def overwrite(self, rows: DataFrame, condition: Column) -> None:
-        """Put the rows in place of all rows that meet a condition on the partitions."""
+        """Put rows in place of all that meet a condition on the partitions."""
         self._writer(rows).overwrite(condition)
 
-    def appended(self) -> DataFrame:
-        """Return the rows that have been added to the branch."""
-        (head,) = self.spark.sql(f"select snapshot_id from {self.table}.refs where name = '{self.name}'").collect()
-        between = {"start-snapshot-id": str(self.base), "end-snapshot-id": str(head.snapshot_id)}
-        return self.spark.read.options(**between).table(self.table)
-
     def delete(self, rows: DataFrame) -> None:
-        """Take out the rows that are alike in all columns of these.
+        """Delete the rows that are alike in all columns of these.
 
-        They have to be spooled: Spark 4.1 cannot plan a merge whose source reads its target.
+        These have to be staged: Spark 4.1 cannot plan a merge whose source reads its target.
         """
         alike = " and ".join(f"stored.{column} <=> deleted.{column}" for column in rows.columns)
         self.delete_where(alike, rows)
 
     def delete_where(self, condition: str, rows: DataFrame) -> None:
-        """Take out the rows that meet a condition on them (``stored``) and on one of ``rows`` at most (``deleted``)."""
+        """Delete the rows that meet a condition on them (``stored``) and on one of ``rows`` at most (``deleted``)."""
         merge = f"merge into {self.path} as stored using {{rows}} as deleted on {condition} when matched then delete"
-        self.spark.sql(merge, rows=rows)
+        self.spark.sql(merge, rows=_without_zones(rows))
+
+    def appended(self) -> DataFrame:
+        """Read the rows that have been added to the branch."""
+        head = _table(self.spark, self.table).refs()[self.name].snapshotId()
+        start = {} if self.base is None else {"start-snapshot-id": str(self.base)}
+        return _instants(self.spark.read.options(**start, **{"end-snapshot-id": str(head)}).table(self.table))
 
     def publish(self) -> None:
-        """Let readers see the branch; raise ``ConcurrentCommitError`` if the table has changed since it was opened."""
-        catalog, name = self.table.split(".", 1)
+        """Let readers see the branch, if it changes anything.
+
+        Raise ``ConcurrentCommitError`` if the table has changed since the branch was opened.
+        """
+        if not self._has_changes():
+            return
+
+        def fast_forward(table: Any) -> None:
+            table.manageSnapshots().fastForwardBranch("main", self.name).removeBranch(self.name).commit()
+
         try:
-            _alter(self.spark, f"call {catalog}.system.fast_forward('{name}', 'main', '{self.name}')")
+            _commit(self.spark, self.table, fast_forward)
         except (IllegalArgumentException, Py4JJavaError) as error:
             if "Cannot fast-forward" not in str(error):
                 raise
@@ -88,131 +117,179 @@ class Branch:
                 f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
             ) from error
 
+    def close(self) -> None:
+        """Remove the branch where it was made and not published."""
+
+        def remove(table: Any) -> None:
+            if self.name in table.refs():
+                table.manageSnapshots().removeBranch(self.name).commit()
+
+        if self._is_made:
+            _commit(self.spark, self.table, remove)
+
+    @property
+    def _is_made(self) -> bool:
+        return "path" in self.__dict__
+
+    def _has_changes(self) -> bool:
+        if not self._is_made:
+            return False
+        table = _table(self.spark, self.table)
+        snapshot = table.snapshot(table.refs()[self.name].snapshotId())
+        while snapshot is not None and snapshot.snapshotId() != self.base:
+            if CHANGES & set(snapshot.summary()):
+                return True
+            snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+        return False
+
     def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
-        return rows.writeTo(self.path).options(**{
+        clustered = layout.clustered_by_partition(_conformed(rows, self.contract.columns), self.contract)
+        properties = {f"snapshot-property.{SNAPSHOT_PROPERTY}{key}": v for key, v in self.snapshot_properties.items()}
+        return clustered.writeTo(self.path).options(**{
             "compression-codec": "zstd",
-            "target-file-size-bytes": str(layout.FILE_BYTES),
-            "use-table-distribution-and-ordering": "false",  # the rows are laid out already
+            "target-file-size-bytes": str(FILE_BYTES),
+            "use-table-distribution-and-ordering": "false",  # the rows are clustered already
             "fanout-enabled": "false",  # partition by partition, so one file is open at a time
-            **{f"snapshot-property.{COMMIT}.{name}": value for name, value in self.commit.items()},
+            **properties,
         })
 
 
 @contextmanager
-def branch(
+def open_branch(
     spark: SparkSession,
     table: str,
-    schema: StructType,
-    commit: Mapping[str, str] | None = None,
-    properties: Mapping[str, str] | None = None,
+    contract: Contract,
+    snapshot_properties: Mapping[str, str] | None = None,
+    table_properties: Mapping[str, str] | None = None,
 ) -> Iterator[Branch]:
-    """Open a branch of a table that has this schema; it is gone afterwards, published or not."""
-    full_name, name = _full_name(spark, table), f"run_{uuid4().hex}"
-    _check_schema(spark, full_name, schema)
-    _set_properties(spark, full_name, WRITE_PROPERTIES | dict(properties or {}))
-    _alter(spark, f"alter table {full_name} create branch {name} retain 1 days")  # if the run is killed
+    """Open a branch of a table that has this contract's columns; it is gone afterwards, published or not."""
+    name = full_name(spark, table)
+    check_columns(spark, name, contract)
+    _set_properties(spark, name, WRITE_PROPERTIES | dict(table_properties or {}))
+    branch = Branch(spark, name, contract, current_snapshot(spark, name), snapshot_properties or {})
     try:
-        (base,) = spark.sql(f"select snapshot_id from {full_name}.refs where name = '{name}'").collect()
-        yield Branch(spark, full_name, name, base.snapshot_id, commit or {})
+        yield branch
     finally:
-        _alter(spark, f"alter table {full_name} drop branch if exists {name}")
+        branch.close()
 
 
 @dataclass(frozen=True)
-class Note:
-    """What was noted in the newest commit that has a note."""
+class Commit:
+    """What a run has said of itself in the latest snapshot that has such properties."""
 
-    commit: Mapping[str, str]
-    is_newest: bool  # the table still holds what that commit left; compaction changes no row
+    properties: Mapping[str, str]
+    is_current: bool  # the table still holds what that commit left; compaction changes no row
 
 
-def note(spark: SparkSession, table: str) -> Note | None:
-    """Return what the newest run has noted in the table that readers see."""
-    is_newest = True
-    for snapshot in _lineage(spark, _full_name(spark, table)):
-        prefix = f"{COMMIT}."
-        commit = {key.removeprefix(prefix): value for key, value in snapshot.summary.items() if key.startswith(prefix)}
-        if commit:
-            return Note(commit, is_newest)
-        is_newest &= snapshot.operation == "replace"
+def latest_commit(spark: SparkSession, table: str) -> Commit | None:
+    """Return the snapshot properties of the latest run whose rows readers see."""
+    is_current = True
+    for snapshot in _lineage(_table(spark, full_name(spark, table))):
+        properties = _properties_of(snapshot)
+        if properties:
+            return Commit(properties, is_current)
+        is_current &= str(snapshot.operation()) == "replace"
     return None
 
 
-def return_to(spark: SparkSession, table: str, commit: Mapping[str, str]) -> bool:
-    """Make what was noted with this the newest again, whatever came after; return whether it is still there."""
-    full_name = _full_name(spark, table)
-    noted = spark.table(f"{full_name}.snapshots")
-    for name, value in commit.items():
-        noted = noted.where(F.col("summary")[f"{COMMIT}.{name}"] == value)
-    found = noted.orderBy(F.desc("committed_at")).select("snapshot_id").head()
-    if found is None:
+def rollback_to(spark: SparkSession, table: str, properties: Mapping[str, str]) -> bool:
+    """Make the latest snapshot with these properties current again; return whether it is still there."""
+    name = full_name(spark, table)
+    found = [
+        snapshot
+        for snapshot in _table(spark, name).snapshots()
+        if properties.items() <= _properties_of(snapshot).items()
+    ]
+    if not found:
         return False
-    catalog, name = full_name.split(".", 1)
-    spark.sql(f"call {catalog}.system.set_current_snapshot('{name}', {found.snapshot_id})").collect()
+    latest = max(found, key=lambda snapshot: snapshot.timestampMillis()).snapshotId()
+    _commit(spark, name, lambda java: java.manageSnapshots().setCurrentSnapshot(latest).commit())
     return True
 
 
-def read(spark: SparkSession, table: str, schema: StructType, snapshot: int | None = None) -> DataFrame:
-    """Read a table that has this schema, as of a snapshot."""
-    full_name = _full_name(spark, table)
-    _check_schema(spark, full_name, schema)
-    return spark.sql(f"select * from {full_name} version as of {snapshot}") if snapshot else spark.table(full_name)
+def read(
+    spark: SparkSession,
+    table: str,
+    contract: Contract,
+    condition: Column | None = None,
+    snapshot: int | None = None,
+) -> DataFrame:
+    """Read a table that has this contract's columns, as of a snapshot; the condition is on the table's own columns."""
+    name = full_name(spark, table)
+    check_columns(spark, name, contract)
+    return _instants(_as_of(spark, name, snapshot) if snapshot else spark.table(name), condition)
 
 
-def snapshot(spark: SparkSession, table: str) -> int | None:
+def current_snapshot(spark: SparkSession, table: str) -> int | None:
     """Return the snapshot that readers see; None of a table that nothing was ever written to."""
-    full_name = _full_name(spark, table)
-    _read(spark, full_name)
-    newest = next(iter(_lineage(spark, full_name)), None)
-    return newest.snapshot_id if newest else None
+    snapshot = _table(spark, full_name(spark, table)).currentSnapshot()
+    return None if snapshot is None else int(snapshot.snapshotId())
 
 
 def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFrame | None:
-    """Return the rows that came (has_come) and went from one snapshot to a later one.
+    """Return the rows that were inserted (is_insert) and deleted from one snapshot to a later one.
 
-    A row that was moved to another file has come and gone. None where it cannot be told: the snapshots in between have
-    expired, or deletions are only noted (as Athena does), which Iceberg cannot list.
+    A row that was moved to another file is both. None where Iceberg cannot say: the snapshots in between have expired,
+    or have delete files (as Athena writes them).
     """
-    full_name = _full_name(spark, table)
+    name = full_name(spark, table)
     if since == until:
-        return spark.table(full_name).where(F.lit(False)).withColumn("has_come", F.lit(True))
-    newest_first = {snapshot.snapshot_id: snapshot for snapshot in _lineage(spark, full_name)}
-    if since not in newest_first or until not in newest_first:
+        return _instants(_as_of(spark, name, until)).where(F.lit(False)).withColumn("is_insert", F.lit(True))
+    latest_first = {int(snapshot.snapshotId()): snapshot for snapshot in _lineage(_table(spark, name))}
+    if since not in latest_first or until not in latest_first:
         return None
     at = until
     while at != since:
-        if "added-delete-files" in newest_first[at].summary:
+        if "added-delete-files" in latest_first[at].summary():
             return None
-        at = newest_first[at].parent_id
+        at = int(latest_first[at].parentId())
     between = {"start-snapshot-id": str(since), "end-snapshot-id": str(until)}
-    changed = spark.read.options(**between).table(f"{full_name}.changes")
+    changed = _instants(spark.read.options(**between).table(f"{name}.changes"))
     # In a function, for Iceberg fails where Spark gives it a condition on that column.
-    return changed.withColumn("has_come", F.upper("_change_type") == "INSERT")
+    return changed.withColumn("is_insert", F.upper("_change_type") == "INSERT")
 
 
 def location(spark: SparkSession, table: str) -> str:
     """Return the path below which the table's files lie."""
-    full_name = _full_name(spark, table)
-    _read(spark, full_name)
-    described = spark.sql(f"describe table extended {full_name}").where("col_name = 'Location'")
-    return str(described.collect()[0].data_type)
+    return str(_table(spark, full_name(spark, table)).location())
 
 
-def _lineage(spark: SparkSession, table: str) -> Iterator[Any]:
-    """Give the snapshot that readers see, the one it was made from, and so on."""
-    snapshots = {row.snapshot_id: row for row in spark.table(f"{table}.snapshots").collect()}
-    heads = spark.sql(f"select snapshot_id from {table}.refs where name = 'main'").collect()
-    at = heads[0].snapshot_id if heads else None
-    while at in snapshots:
-        yield snapshots[at]
-        at = snapshots[at].parent_id
+def check_columns(spark: SparkSession, table: str, contract: Contract) -> None:
+    """Raise ``TableError`` where a table has other columns, or types, than the contract."""
+    name = full_name(spark, table)
+    _table(spark, name)
+    actual = {(column.name, column.dataType.simpleString()) for column in spark.table(name).schema}
+    expected = {(column.name, column.dataType.simpleString()) for column in contract.columns}
+    if expected != actual:
+        lacks, has = _list(expected - actual), _list(actual - expected)
+        raise errors.TableError(f"table {name} has another schema: it lacks {lacks} and has {has}")
 
 
-def _alter(spark: SparkSession, sql: str) -> None:
+def _table(spark: SparkSession, table: str) -> Any:
+    """Return Iceberg's ``Table`` as it is now; raise ``TableError`` where there is none."""
+    jvm: Any = spark._jvm  # noqa: SLF001  # Iceberg's own API has no Python
+    try:
+        java = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, table)  # noqa: SLF001
+        java.refresh()  # a session keeps what it knows of a table, whatever others write
+    except (AnalysisException, Py4JJavaError) as error:
+        if not any(name in str(error) for name in ("TABLE_OR_VIEW_NOT_FOUND", "NoSuchTable", "NoSuchNamespace")):
+            raise
+        raise errors.TableError(f"table {table} does not exist; it is created from ddl/tables") from error
+    return java
+
+
+def _as_of(spark: SparkSession, table: str, snapshot: int | None) -> DataFrame:
+    """Read a table as of a snapshot; without one it held nothing."""
+    if snapshot is None:
+        return spark.table(table).where(F.lit(False))
+    return spark.sql(f"select * from {table} version as of {snapshot}")
+
+
+def _commit(spark: SparkSession, table: str, change: Callable[[Any], None]) -> None:
     """Change a table's metadata; try again where another writer was first."""
     for attempt in range(ATTEMPTS):
         try:
-            spark.sql(sql).collect()
+            change(_table(spark, table))
         except Py4JJavaError as error:
             if "CommitFailedException" not in str(error) or attempt == ATTEMPTS - 1:
                 raise
@@ -220,38 +297,57 @@ def _alter(spark: SparkSession, sql: str) -> None:
             return
 
 
-def _full_name(spark: SparkSession, table: str) -> str:
+def _set_properties(spark: SparkSession, table: str, properties: Mapping[str, str]) -> None:
+    if properties.items() <= dict(_table(spark, table).properties()).items():
+        return
+
+    def update(java: Any) -> None:
+        pending = java.updateProperties()
+        for key, value in properties.items():
+            pending.set(key, value)
+        pending.commit()
+
+    _commit(spark, table, update)
+
+
+def _lineage(table: Any) -> Iterator[Any]:
+    """Give the snapshot that readers see, the one it was made from, and so on."""
+    snapshot = table.currentSnapshot()
+    while snapshot is not None:
+        yield snapshot
+        snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+
+
+def _properties_of(snapshot: Any) -> dict[str, str]:
+    return {
+        key.removeprefix(SNAPSHOT_PROPERTY): value
+        for key, value in dict(snapshot.summary()).items()
+        if key.startswith(SNAPSHOT_PROPERTY)
+    }
+
+
+def _instants(rows: DataFrame, condition: Column | None = None) -> DataFrame:
+    """Give the times of a table their zone, UTC; a condition before that can be pushed down to its files."""
+    chosen = rows if condition is None else rows.where(condition)
+    times = [column.name for column in chosen.schema if isinstance(column.dataType, TimestampNTZType)]
+    return chosen.withColumns({name: F.col(name).cast("timestamp") for name in times})
+
+
+def _without_zones(rows: DataFrame) -> DataFrame:
+    times = [name for name, kind in rows.dtypes if kind == "timestamp"]
+    return rows.withColumns({name: F.col(name).cast("timestamp_ntz") for name in times})
+
+
+def _conformed(rows: DataFrame, columns: StructType) -> DataFrame:
+    return rows.select(*[F.col(column.name).cast(column.dataType).alias(column.name) for column in columns])
+
+
+def full_name(spark: SparkSession, table: str) -> str:
+    """Return catalog.database.table of a name that may lack the first or both."""
     parts = table.split(".")
     defaults = [spark.catalog.currentCatalog(), spark.catalog.currentDatabase()]
     return ".".join(defaults[: 3 - len(parts)] + parts)
 
 
-def _read(spark: SparkSession, table: str) -> DataFrame:
-    """Read a table as it is now: a session keeps what it knows of one, whatever others write."""
-    try:
-        spark.sql(f"refresh table {table}")
-        return spark.table(table)
-    except AnalysisException as error:
-        if "TABLE_OR_VIEW_NOT_FOUND" not in str(error):
-            raise
-        raise errors.TableError(f"table {table} does not exist; it is created from ddl/tables") from error
-
-
-def _check_schema(spark: SparkSession, table: str, schema: StructType) -> None:
-    actual = _read(spark, table).schema
-    expected = {(field.name, field.dataType.simpleString()) for field in schema}
-    found = {(field.name, field.dataType.simpleString()) for field in actual}
-    if expected != found:
-        lacks, has = _columns(expected - found), _columns(found - expected)
-        raise errors.TableError(f"table {table} has another schema: it lacks {lacks} and has {has}")
-
-
-def _columns(columns: set[tuple[str, str]]) -> str:
+def _list(columns: set[tuple[str, str]]) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in sorted(columns)) or "nothing"
-
-
-def _set_properties(spark: SparkSession, table: str, properties: Mapping[str, str]) -> None:
-    have = {row.key: row.value for row in spark.sql(f"show tblproperties {table}").collect()}
-    if any(have.get(key) != value for key, value in properties.items()):
-        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
-        _alter(spark, f"alter table {table} set tblproperties ({pairs})")

@@ -3,11 +3,15 @@
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+import boto3
+from botocore.exceptions import ClientError
 
 from clickstream import errors
+
+if TYPE_CHECKING:  # a function that puts records has no Spark
+    from pyspark.sql import DataFrame
 
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html: what every stream takes
 MAX_RECORDS = 500
@@ -27,15 +31,23 @@ def put(kinesis: Any, stream: str, records: Iterable[Record]) -> None:
         left = call
         for attempt in range(ATTEMPTS):
             answers = _put_records(kinesis, stream, left)
-            refused = [answer["ErrorCode"] for answer in answers if "ErrorCode" in answer]
+            rejected = [answer["ErrorCode"] for answer in answers if "ErrorCode" in answer]
             left = [record for record, answer in zip(left, answers, strict=True) if "ErrorCode" in answer]
             if not left:
                 break
             time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))  # noqa: S311  # jitter
         else:
             raise errors.PutError(
-                f"stream {stream} refused {len(left)} records {ATTEMPTS} times, the last with {refused[-1]}"
+                f"stream {stream} rejected {len(left)} records {ATTEMPTS} times, the last with {rejected[-1]}"
             )
+
+
+def put_rows(rows: "DataFrame", stream: str, key: str, endpoint_url: str = "") -> None:
+    """Put each row as a JSON object, with a version that is higher than that of any row before; ``key`` parts them."""
+    client = boto3.client("kinesis", endpoint_url=endpoint_url or None)
+    versioned = rows.selectExpr("*", f"{time.time_ns() // 1_000_000} as version")
+    texts = versioned.selectExpr(f"{key} as key", "to_json(struct(*)) as text").toLocalIterator()
+    put(client, stream, ({"Data": row.text.encode(), "PartitionKey": row.key[:256]} for row in texts))
 
 
 def calls(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -1,89 +1,115 @@
-"""Inspected rows -> the tables and the quarantine: staged, counted, and only then shown to readers."""
+"""The write protocol: materialize -> deduplicate -> write where no reader looks -> audit -> publish.
 
-from collections.abc import Mapping
-from datetime import date, timedelta
-from typing import Literal
+What is published first is the table, then the quarantine. A run that is killed in between is completed by running it
+again: what it has published counts as duplicate, and the quarantine gets the rows that it lacks.
+docs/decisions/0017-one-write-protocol.md says why.
+"""
 
-from pyspark.sql import DataFrame
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, reduce
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.runtime import counts
-from clickstream.runtime.counts import Counts
-from clickstream.storage import hive_table, iceberg, layout, quarantine
-from clickstream.transforms import events, visits
+from clickstream.runtime.counts import SKIPPED, Counter, RowCounts
+from clickstream.storage import iceberg, quarantine, staging
+from clickstream.validation import Source
 
 
-def land_events(  # noqa: PLR0913  # as many as the jobs have arguments
-    inspected: DataFrame,
-    table: str,
-    quarantine_table: str,
-    *,
-    mode: Literal["merge", "rebuild"] = "merge",
-    start: date | None = None,
-    end: date | None = None,
-    max_quarantined_ratio: float = 1,
-    horizon: timedelta | None = None,
-    commit: Mapping[str, str] | None = None,
-) -> Counts:
-    """Bring the rows of ``events.inspect`` into the tables.
+class Publishable(Protocol):
+    """What has been written where no reader looks."""
 
-    They are compared with the stored rows of their dates; with a ``horizon``, only with those that arrived no longer
-    than that before the first of them. ``commit`` is noted in the table's snapshot.
-    """
-    spark, tally = inspected.sparkSession, counts.Tally(events.rules())
-    with (
-        iceberg.branch(spark, table, schemas.EVENTS, commit) as branch,
-        hive_table.spooled(inspected.transform(tally.inspected), quarantine_table) as spooled,
-    ):
-        taken = spooled.where(events.IS_TAKEN)
-        if start and end:
-            is_touched = F.col("created_date").between(F.lit(start), F.lit(end))
-        else:
-            is_touched = F.col("created_date").isin(events.dates(taken))
-        stored = branch.published().where(is_touched if mode == "merge" else F.lit(False))
-        if horizon is not None:
-            since = F.lit(tally.first_arrival()).cast("timestamp") - F.lit(horizon)
-            stored = stored.where(F.col("arrived_at") >= F.date_trunc("hour", since))
-
-        outcome = taken.transform(events.with_outcome, stored)
-        written = outcome.transform(tally.judged).where("written = 1").transform(events.to_table)
-        sized = layout.sized_for_athena(written, schemas.EVENTS_PARTITIONS, order=["created_ts"])
-        if mode == "merge":
-            branch.append(sized)
-        else:
-            branch.overwrite(sized, is_touched)
-
-        run = tally.counts()
-        run.check(max_quarantined_ratio)
-        if run.replaced:
-            replaced = outcome.where("replaced = 1").select(*events.IDENTITY)
-            with hive_table.spooled(replaced, quarantine_table) as gone:
-                branch.delete(gone)
-        refused_rows = quarantine.to_table(spooled, events.SOURCE)
-        since_first = tally.first_arrival() if horizon is not None else None
-        with quarantine.staged(refused_rows, quarantine_table, events.SOURCE, since_first) as refused:
-            # Publishing stops one of two runs at once, also where they only have refused rows to add.
-            if run.written or run.replaced or mode == "rebuild" or refused.has_files():
-                branch.publish()
-            refused.publish()
-    return run
+    def publish(self) -> None:
+        """Let readers see it."""
 
 
-def land_visits(inspected: DataFrame, path: str, quarantine_table: str, max_quarantined_ratio: float = 1) -> Counts:
-    """Bring the rows of ``visits.inspect`` into the tables."""
-    spark, tally = inspected.sparkSession, counts.Tally(visits.rules())
-    with hive_table.spooled(inspected.transform(tally.inspected), quarantine_table) as spooled:
-        accepted = spooled.where("reasons is null")
-        touched = visits.dates(accepted)
-        stored = hive_table.read(spark, path, schemas.CLICKSTREAM).where(F.col("event_date").isin(touched))
-        judged = accepted.transform(visits.judged_per_visit, stored).transform(tally.judged)
-        written = judged.where("written = 1").select(*schemas.CLICKSTREAM.names)
-        with hive_table.staged(written, path, schemas.CLICKSTREAM_PARTITIONS, order=["event_time"]) as staged:
-            run = tally.counts()
-            run.check(max_quarantined_ratio)
-            refused = quarantine.to_table(spooled, visits.SOURCE)
-            with quarantine.staged(refused, quarantine_table, visits.SOURCE) as staged_refused:
-                staged.publish()
-                staged_refused.publish()
-    return run
+@dataclass(frozen=True)
+class NewRows:
+    """Validated rows, materialized."""
+
+    valid: DataFrame
+    first_arrival: datetime | None
+    last_arrival: datetime | None
+
+
+class Load:
+    """Rows of one source on their way into a table, and what is quarantined of them."""
+
+    def __init__(self, spark: SparkSession, source: Source, quarantine_table: str, stack: ExitStack) -> None:
+        self._spark, self._source, self._quarantine_table = spark, source, quarantine_table
+        self._stack = stack
+        self._counter = Counter()
+        self._input: DataFrame | None = None
+        self._is_materialized = False
+
+    def materialize(self, validated: DataFrame) -> NewRows:
+        """Compute the validated rows once; they are read several times."""
+        self._input, self._is_materialized = self.staged(self._counter.of_input(validated)), True
+        counter = self._counter
+        return NewRows(_valid(self._input), counter.arrival("first_arrival"), counter.arrival("last_arrival"))
+
+    def observe(self, validated: DataFrame) -> DataFrame:
+        """Pass on the valid rows, counted: for input that is read once, as long as nothing is quarantined."""
+        self._input = validated
+        return _valid(self._counter.of_input(validated))
+
+    def counted(self, rows: DataFrame, counts: Mapping[str, str]) -> DataFrame:
+        """Pass on rows, counted by aggregates over them, in SQL; whoever calls this has the plan run."""
+        return self._counter.of(rows, counts)
+
+    def count(self, name: str) -> int:
+        """Return a count; call it when what was counted has been written."""
+        return self._counter[name]
+
+    def staged(self, rows: DataFrame) -> DataFrame:
+        """Materialize rows until the load ends."""
+        return staging.materialize(rows, self._stack.enter_context(staging.folder(self._spark)))
+
+    def publish(
+        self, *tables: Publishable, max_quarantined_ratio: float = 1, quarantine_since: datetime | None = None
+    ) -> RowCounts:
+        """Audit the counts, then publish the tables in this order, then add to the quarantine what it lacks.
+
+        ``quarantine_since`` is the first arrival of records, which never changes: a file's may, with the file.
+        """
+        counts = self._counter.row_counts(self._quarantined_by_reason)
+        counts.check(max_quarantined_ratio)
+        for table in tables:
+            table.publish()
+        if counts.quarantined:
+            rows = quarantine.to_table(self._quarantined, self._source)
+            quarantine.add(rows, self._quarantine_table, self._source, quarantine_since)
+        return counts
+
+    @cached_property
+    def _quarantined(self) -> DataFrame:
+        assert self._input is not None, "nothing was materialized or observed"  # noqa: S101
+        is_input = "is_insert" if "is_insert" in self._input.columns else "true"
+        quarantined = self._input.where(f"reasons is not null and {is_input}")
+        rows = quarantined.select(*schemas.RAW_LINE.names, "reasons")
+        return rows if self._is_materialized else self.staged(rows)
+
+    @property
+    def _quarantined_by_reason(self) -> dict[str, int]:
+        if not self._counter["quarantined"]:
+            return {}
+        reasons = self._quarantined.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
+        return {row.reason: row["count"] for row in reasons.collect()}
+
+
+@contextmanager
+def open_load(spark: SparkSession, source: Source, quarantine_table: str) -> Iterator[Load]:
+    """Open a load; raise ``TableError`` where the quarantine is not there, before anything is read."""
+    iceberg.check_columns(spark, quarantine_table, schemas.QUARANTINE)
+    with ExitStack() as stack:
+        yield Load(spark, source, quarantine_table, stack)
+
+
+def _valid(rows: DataFrame) -> DataFrame:
+    skipped = [F.col(name) for name in SKIPPED if name in rows.columns]
+    return rows.where(reduce(lambda valid, is_skipped: valid & ~is_skipped, skipped, F.col("reasons").isNull()))

@@ -1,30 +1,20 @@
-"""Rows that are refused: each keeps its text as sent, all its reasons and where it came from."""
+"""The table ``quarantine``: each row keeps its text as sent, all its reasons and where it came from."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
-from clickstream.storage import files, hive_table
+from clickstream.storage import iceberg
+from clickstream.validation import Source
 
-Rules = Mapping[str, Column]  # the reason a row is refused for -> what has to hold for it
-
-
-def with_reasons(rows: DataFrame, rules: Rules) -> DataFrame:
-    """Add ``reasons``: every rule that the row breaks, null for a good row; a null condition counts as broken."""
-    holds = {reason: F.coalesce(condition, F.lit(False)) for reason, condition in rules.items()}
-    is_good = F.lit(True)
-    for condition in holds.values():
-        is_good &= condition
-    broken = F.array_compact(F.array(*[F.when(~condition, F.lit(reason)) for reason, condition in holds.items()]))
-    return rows.withColumn("reasons", F.when(~is_good, broken))
+ATTEMPTS = 10  # to add rows beside the other jobs, which all write to this table
+TABLE_PROPERTIES = {**iceberg.MERGE_ON_READ, "write.merge.isolation-level": "snapshot"}  # others add rows meanwhile
 
 
-def to_table(inspected: DataFrame, source: str) -> DataFrame:
-    """Return the refused rows of ``with_reasons`` as ``schemas.QUARANTINE``.
+def to_table(quarantined: DataFrame, source: Source) -> DataFrame:
+    """Turn rows with reasons (``validation.with_reasons``) into rows of the table.
 
     Needs the whole batch: lines of one file that are alike are told apart by a number, so that each is a row, and
     the same file read again gives the same ``quarantine_id``.
@@ -33,40 +23,46 @@ def to_table(inspected: DataFrame, source: str) -> DataFrame:
     is_base64 = F.array_contains("reasons", "not_utf8")
     in_base64 = F.regexp_replace(F.base64(F.col("raw").cast("binary")), "\\s", "")
     return (
-        inspected
-        .where("reasons is not null")
+        quarantined
         .withColumn("source", F.lit(source))
         .withColumn("number", F.row_number().over(alike))
         .withColumn("quarantine_id", F.sha2(F.concat_ws("\n", "source", "origin", "number", "raw"), 256))
         .withColumn("is_base64", is_base64)
         .withColumn("raw", F.when(is_base64, in_base64).otherwise(F.col("raw")))
         .withColumn("quarantined_at", F.current_timestamp())
+        .withColumn("replayed_at", F.lit(None).cast("timestamp"))
         .withColumn("arrived_date", F.to_date("arrived_at"))
         .select(*schemas.QUARANTINE.names)
     )
 
 
-def staged(
-    refused: DataFrame, path: str, source: str, first_arrival: datetime | None = None
-) -> AbstractContextManager[hive_table.Staged]:
-    """Stage the rows of ``to_table`` that the quarantine does not hold yet.
+def add(rows: DataFrame, table: str, source: Source, since: datetime | None = None) -> None:
+    """Add the rows of ``to_table`` that the table lacks; compare again where another writer was first.
 
-    Where arrivals never change, that of the first row saves reading what is older; a file's may, with the file.
+    Where arrivals never change, the first one saves reading what is older (``since``); a file's may, with the file.
     """
-    stored = hive_table.read(refused.sparkSession, path, schemas.QUARANTINE).where(F.col("source") == source)
-    if first_arrival:
-        stored = stored.where(F.col("arrived_date") >= F.lit(first_arrival.date()))
-    new = refused.join(stored.select("quarantine_id"), "quarantine_id", "left_anti")
-    return hive_table.staged(new.select(*schemas.QUARANTINE.names), path, schemas.QUARANTINE_PARTITIONS)
+    is_comparable = F.col("source") == source
+    if since:
+        is_comparable &= F.col("arrived_date") >= F.lit(since.date())
+    for attempt in range(ATTEMPTS):
+        with iceberg.open_branch(
+            rows.sparkSession, table, schemas.QUARANTINE, table_properties=TABLE_PROPERTIES
+        ) as branch:
+            stored = branch.stored(is_comparable).select("quarantine_id")
+            branch.append(rows.join(stored, "quarantine_id", "left_anti"))
+            try:
+                branch.publish()
+            except errors.ConcurrentCommitError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                return
 
 
-def open_rows(spark: SparkSession, path: str, source: str) -> DataFrame:
-    """Return the rows of a source that have not been replayed; raise ``InputError`` where there is no quarantine."""
-    if not files.exists(spark, path):
-        raise errors.InputError(f"--quarantine_table {path} does not exist")
-    replayed = hive_table.read(spark, replayed_path(path), schemas.REPLAYED).where(F.col("source") == source)
-    stored = hive_table.read(spark, path, schemas.QUARANTINE).where(F.col("source") == source)
-    return stored.join(replayed, "quarantine_id", "left_anti").select(*schemas.QUARANTINE.names)
+def open_rows(spark: SparkSession, table: str, source: Source, condition: Column) -> DataFrame:
+    """Return the rows of a source that meet a condition and have not been replayed."""
+    is_open = (F.col("source") == source) & F.col("replayed_at").isNull()
+    return iceberg.read(spark, table, schemas.QUARANTINE, is_open & condition)
 
 
 def as_sent(rows: DataFrame) -> DataFrame:
@@ -75,14 +71,12 @@ def as_sent(rows: DataFrame) -> DataFrame:
     return rows.withColumn("raw", sent).select(*schemas.RAW_LINE.names, "quarantine_id")
 
 
-def mark_replayed(rows: DataFrame, path: str, source: str) -> None:
-    """Note that the rows (quarantine_id) have been accepted after all, those that another run has noted excepted."""
-    noted = hive_table.read(rows.sparkSession, replayed_path(path), schemas.REPLAYED).where(F.col("source") == source)
-    new = rows.join(noted, "quarantine_id", "left_anti")
-    marks = new.select("quarantine_id", F.current_timestamp().alias("replayed_at"), F.lit(source).alias("source"))
-    hive_table.append(marks, replayed_path(path), schemas.REPLAYED_PARTITIONS)
-
-
-def replayed_path(path: str) -> str:
-    """Return where ``quarantine_replayed`` lies beside a quarantine."""
-    return f"{path.rstrip('/')}_replayed"
+def mark_replayed(rows: DataFrame, table: str) -> None:
+    """Set ``replayed_at`` of rows (quarantine_id) that have been loaded after all, unless another run has."""
+    spark = rows.sparkSession
+    name = iceberg.full_name(spark, table)
+    spark.sql(
+        f"merge into {name} as stored using {{rows}} as replayed on stored.quarantine_id = replayed.quarantine_id"
+        " when matched and stored.replayed_at is null then update set replayed_at = localtimestamp()",
+        rows=rows.select("quarantine_id"),
+    )

@@ -1,0 +1,1 @@
+"""DataFrame -> DataFrame; nothing is read or written here."""

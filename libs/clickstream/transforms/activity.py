@@ -1,7 +1,7 @@
 """What users did, from every input, as the rows that sessions are made of: ``schemas.ACTIVITY``.
 
-Row-wise. Beside those columns a row keeps its text, origin and arrival (``schemas.RAW_LINE``), the reasons to refuse
-it, and why it is left out otherwise: is_anonymous, is_out_of_range the dates.
+Row-wise. Beside those columns a row keeps its text, origin and arrival (``schemas.RAW_LINE``), the reasons to
+quarantine it, and why it is skipped otherwise: is_anonymous, is_out_of_range.
 """
 
 from datetime import date, timedelta
@@ -10,13 +10,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.storage import quarantine
 from clickstream.transforms import json_records, times, visits
-from clickstream.validation import Rules
+from clickstream.validation import Rules, Source, with_reasons
 
-SOURCE = "session_events"
+SOURCE: Source = "session_events"
 LATE = "late_beyond_lookback"
-IS_TAKEN = "reasons is null and not is_anonymous and not is_out_of_range"
 
 # The fields of a line that fill the columns; what has no field is null.
 FIELDS: dict[str, dict[str, str]] = {
@@ -47,14 +45,13 @@ def from_events(events: DataFrame, origin: str, lookback: timedelta) -> DataFram
         "country": F.coalesce(_text("country"), _text("countrycode"), _country_of("geo")),
         "raw": F.col("payload"),
         "origin": F.lit(origin),
-        "is_out_of_range": F.lit(False),
     }
     return (
         found
         .withColumns(columns)
         .withColumn("device_type", _text("device_type"))
         .withColumn("is_anonymous", F.col("user_id").isNull())
-        .transform(quarantine.with_reasons, event_rules(lookback))
+        .transform(with_reasons, event_rules(lookback))
     )
 
 
@@ -75,32 +72,25 @@ def from_lines(
     unknown = {
         name: F.lit(None).cast("string") for name in schemas.ACTIVITY.names if name not in (*parsed.columns, *country)
     }
-    return (
-        parsed
-        .withColumns(country | unknown)
-        .transform(quarantine.with_reasons, rules)
-        .withColumn("is_anonymous", F.lit(False))
-        .withColumn("is_out_of_range", F.col("reasons").isNull() & _is_outside(start, end))
-    )
+    validated = parsed.withColumns(country | unknown).transform(with_reasons, rules)
+    if start is None and end is None:
+        return validated
+    is_in_range = times.is_in_range(F.to_date("event_time"), start, end)
+    return validated.withColumn("is_out_of_range", F.col("reasons").isNull() & ~is_in_range)
 
 
 def event_rules(lookback: timedelta) -> Rules:
-    """Say what has to hold for an event of the table, by the reason it is refused for otherwise."""
+    """Say what has to hold for an event of the table, by the reason it is quarantined for otherwise."""
     return {LATE: F.col("user_id").isNull() | _is_in_time(lookback)}
 
 
 def line_rules(lookback: timedelta) -> Rules:
-    """Say what has to hold for a line, by the reason it is refused for otherwise."""
+    """Say what has to hold for a line, by the reason it is quarantined for otherwise."""
     return {**visits.rules(), LATE: F.col("event_time").isNull() | _is_in_time(lookback)}
 
 
 def _is_in_time(lookback: timedelta) -> Column:
     return F.col("arrived_at") - F.lit(lookback) <= F.col("event_time")
-
-
-def _is_outside(start: date | None, end: date | None) -> Column:
-    day = F.to_date("event_time")
-    return (day < F.lit(start) if start else F.lit(False)) | (day > F.lit(end) if end else F.lit(False))
 
 
 def _text(name: str) -> Column:

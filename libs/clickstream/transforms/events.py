@@ -1,27 +1,38 @@
 """Product events: raw JSON lines -> rows of the ``events`` table."""
 
-from datetime import date
+from datetime import date, datetime
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.storage import quarantine
 from clickstream.transforms import json_records, times
-from clickstream.validation import Rules
+from clickstream.validation import Rules, Source, with_reasons
 
-SOURCE = "events"
+SOURCE: Source = "events"
 PATH_VALUE = r"^[a-z0-9_]{1,64}\z"  # what may become part of a path
 IDENTITY = ("event_uuid", "created_at", "arrived_at", "payload", "created_date")  # of one stored row
+IS_INSERT, IS_REPLACED = "action = 'insert'", "action = 'replace'"
 NOT_A_NAME = r"^(\d+([eE]\d+)?|true|false)\z"  # where its first part would do for a type
 LONGEST_UUID = 128  # characters
-IS_TAKEN = "reasons is null and not is_out_of_range"  # of the rows of ``inspect``
+MERGE_COUNTS = {
+    "written": f"count_if({IS_INSERT})",
+    "duplicate": "count_if(action = 'duplicate')",
+    "replaced": f"count_if({IS_REPLACED})",  # stored rows, by an earlier arrival (ties: smaller payload)
+    "conflict": "count_if(is_conflict)",  # of those written
+}
 
 
-def inspect(lines: DataFrame, start: date | None = None, end: date | None = None) -> DataFrame:
-    """Parse ``schemas.RAW_LINE``, add the reasons to refuse a row, if any, and is_out_of_range the dates; row-wise."""
-    with_reasons = lines.transform(parse).transform(quarantine.with_reasons, rules())
-    return with_reasons.withColumn("is_out_of_range", is_out_of_range(start, end))
+def validate(lines: DataFrame, start: date | None = None, end: date | None = None) -> DataFrame:
+    """Parse ``schemas.RAW_LINE`` and add the reasons to quarantine a row, if any; row-wise.
+
+    With a date, also whether a valid event is_out_of_range of ``start..end``, both included; None is open.
+    """
+    validated = lines.transform(parse).transform(with_reasons, rules())
+    if start is None and end is None:
+        return validated
+    is_in_range = times.is_in_range(_created_date(), start, end)
+    return validated.withColumn("is_out_of_range", F.col("reasons").isNull() & ~is_in_range)
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -39,7 +50,7 @@ def parse(lines: DataFrame) -> DataFrame:
 
 
 def rules() -> Rules:
-    """Say what has to hold for an event, by the reason it is refused for otherwise."""
+    """Say what has to hold for an event, by the reason it is quarantined for otherwise."""
     is_other = ~F.col("is_object")
     has_uuid = F.coalesce(F.length(F.trim("event_uuid")) > 0, F.lit(False))
     has_name = F.coalesce(F.length(F.trim("event_name")) > 0, F.lit(False))
@@ -56,46 +67,48 @@ def rules() -> Rules:
         "created_at_not_a_time": is_other | ~has_time | F.col("created_at").isNotNull(),
         "created_at_out_of_range": is_other
         | F.col("created_at").isNull()
-        | times.is_plausible(F.col("created_at"), F.col("arrived_at")),
+        | times.is_plausible(F.col("created_at"), _arrived_hour()),
     }
 
 
-def is_out_of_range(start: date | None, end: date | None) -> Column:
-    """Whether an accepted event is not of the dates ``start..end``, both included; None is open."""
-    before = _created_date() < F.lit(start) if start else F.lit(False)
-    after = _created_date() > F.lit(end) if end else F.lit(False)
-    return F.when(F.col("reasons").isNull(), before | after).otherwise(F.lit(False))
-
-
-def dates(accepted: DataFrame) -> list[date]:
+def dates(valid: DataFrame) -> list[date]:
     """Collect the dates that the events were created on."""
-    return [row[0] for row in accepted.select(_created_date()).distinct().collect()]
+    return [row[0] for row in valid.select(_created_date()).distinct().collect()]
 
 
-def with_outcome(events: DataFrame, stored: DataFrame) -> DataFrame:
-    """Judge new events beside the rows ``stored`` in the table: add written, duplicate, replaced and conflict.
+def arrived_since(moment: datetime) -> Column:
+    """Whether a stored event arrived in the hour of an instant, or later."""
+    return F.col("arrived_at") >= times.without_zone(moment.replace(minute=0, second=0, microsecond=0))
 
-    Whole batch; each is 1 or 0. Of the events with one event_uuid and created_at the earliest arrival stays, then
-    the smallest payload, then the one in the table. A new event is written or a duplicate; a stored one is replaced
-    where another one stays. A written event is a conflict, too, if its event_uuid stands under an earlier created_at
-    among the events and the stored rows at hand.
+
+def deduplicate(events: DataFrame, stored: DataFrame | None = None) -> DataFrame:
+    """Compare new events with each other and with the rows ``stored`` in the table: add a merge ``action``.
+
+    Whole batch. Of the events with one event_uuid and created_at the earliest arrival (to the hour, as the raw archive
+    has it) stays, then the smallest payload, then the one in the table. A new event is an ``insert`` or a
+    ``duplicate``; a stored one is to ``replace`` where another one stays, and null otherwise. An inserted event
+    is_conflict if its event_uuid stands under an earlier created_at among the events and the stored rows at hand.
     """
-    new = events.withColumnRenamed("raw", "payload").drop("reasons", "origin").withColumn("in_table", F.lit(False))
-    candidates = new.unionByName(
-        stored.select("event_uuid", "created_at", "arrived_at", "payload").withColumn("in_table", F.lit(True)),
-        allowMissingColumns=True,
+    candidates = (
+        events
+        .withColumnRenamed("raw", "payload")
+        .withColumn("arrived_at", _arrived_hour())
+        .drop("reasons", "origin")
+        .withColumn("is_stored", F.lit(False))
     )
-    earliest_first = ("created_at", "arrived_at", "payload", F.desc("in_table"))
+    if stored is not None:
+        compared = stored.select("event_uuid", "created_at", "arrived_at", "payload")
+        candidates = candidates.unionByName(compared.withColumn("is_stored", F.lit(True)), allowMissingColumns=True)
+    earliest_first = ("created_at", "arrived_at", "payload", F.desc("is_stored"))
     by_uuid = Window.partitionBy("event_uuid").orderBy(*earliest_first)
-    is_new = ~F.col("in_table")
     stays = F.col("previous").isNull() | (F.col("previous") != F.col("created_at"))
+    action = F.expr("if(is_stored, if(stays, null, 'replace'), if(stays, 'insert', 'duplicate'))")
     return (
         candidates
         .withColumn("previous", F.lag("created_at").over(by_uuid))
-        .withColumn("written", (is_new & stays).cast("int"))
-        .withColumn("duplicate", (is_new & ~stays).cast("int"))
-        .withColumn("replaced", (F.col("in_table") & ~stays).cast("int"))
-        .withColumn("conflict", (is_new & stays & F.col("previous").isNotNull()).cast("int"))
+        .withColumn("stays", stays)
+        .withColumn("action", action)
+        .withColumn("is_conflict", (F.col("action") == "insert") & F.col("previous").isNotNull())
         .withColumn("created_date", _created_date())
     )
 
@@ -116,6 +129,11 @@ def to_table(events: DataFrame) -> DataFrame:
 
 def _created_date() -> Column:
     return F.to_date(F.timestamp_millis("created_at"))
+
+
+def _arrived_hour() -> Column:
+    """Arrivals count to the hour, as the raw archive has them, so that stream and archive decide alike."""
+    return F.date_trunc("hour", "arrived_at")
 
 
 def _part(index: int) -> Column:

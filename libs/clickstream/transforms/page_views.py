@@ -1,33 +1,31 @@
 """Page views: JSON views and lines of page transitions -> views and visitors per window and page."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.storage import quarantine
 from clickstream.transforms import json_records, times
-from clickstream.validation import Rules
+from clickstream.validation import Rules, Source, with_reasons
 
-SOURCE = "page_views"
+SOURCE: Source = "page_views"
 ALL_PAGES = "*"  # stands for all of them together where one page would stand
 KEY = ("window_start", "window_seconds", "page", "window_date")
 LONGEST_PAGE = 2048  # bytes: docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 SKETCH = 14  # 2^14 registers: a standard error of 0.8% in 16 KiB, less of both for few visitors
 
-ORDER = ("window_start", "page")  # within a file
+COUNTS = {"written": "sum(records)"}
 
 _TRANSITION = "prev string, curr string, type string, n string, malformed string"
 _CSV = {"quote": '"', "escape": '"', "columnNameOfCorruptRecord": "malformed"}  # RFC 4180
 
 
-def inspect(lines: DataFrame, lateness: timedelta) -> DataFrame:
-    """Parse ``schemas.RAW_LINE``, a record of several transitions as several, and add the reasons to refuse a row."""
+def validate(lines: DataFrame, allowed_lateness: timedelta) -> DataFrame:
+    """Parse ``schemas.RAW_LINE``, each transition of a record as a row, and add the reasons to quarantine it."""
     is_view = F.ltrim("raw").startswith("{")
     each = F.explode(F.when(is_view, F.array("raw")).otherwise(F.split("raw", "\r?\n")))
-    with_reasons = lines.withColumn("raw", each).transform(parse).transform(quarantine.with_reasons, rules(lateness))
-    return with_reasons.withColumn("is_out_of_range", F.lit(False))
+    return lines.withColumn("raw", each).transform(parse).transform(with_reasons, rules(allowed_lateness))
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -50,8 +48,8 @@ def parse(lines: DataFrame) -> DataFrame:
     )
 
 
-def rules(lateness: timedelta) -> Rules:
-    """Say what has to hold for a view or transition, by the reason it is refused for otherwise."""
+def rules(allowed_lateness: timedelta) -> Rules:
+    """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise."""
     is_view, is_transition = F.col("is_object"), F.coalesce("is_transition", F.lit(False))
     is_other = ~is_view & ~is_transition
     has_page = F.coalesce(F.length("page") > 0, F.lit(False))
@@ -68,18 +66,20 @@ def rules(lateness: timedelta) -> Rules:
         "event_time_out_of_range": is_other
         | is_untimed
         | times.is_plausible(F.unix_millis("viewed_at"), F.col("arrived_at")),
-        "late": is_other | is_untimed | (F.col("viewed_at") >= F.col("arrived_at") - F.lit(lateness)),
+        "late": is_other | is_untimed | (F.col("viewed_at") >= F.col("arrived_at") - F.lit(allowed_lateness)),
     }
 
 
 def per_window(views: DataFrame, window: timedelta) -> DataFrame:
-    """Count views, and sketch who viewed, per window and page; windows are laid from 1970 on."""
-    seconds = int(window.total_seconds())
-    start = F.timestamp_seconds(F.expr(f"unix_seconds(viewed_at) div {seconds} * {seconds}"))
+    """Count records and views, and sketch who viewed, per window and page; windows are laid from 1970 on."""
     return (
         views
-        .groupBy(start.alias("window_start"), F.lit(seconds).alias("window_seconds"), "page")
-        .agg(F.sum("views").alias("views"), F.hll_sketch_agg("user_id", SKETCH).alias("users_sketch"))
+        .groupBy(_window_start(window).alias("window_start"), F.lit(_seconds(window)).alias("window_seconds"), "page")
+        .agg(
+            F.count(F.lit(1)).alias("records"),
+            F.sum("views").alias("views"),
+            F.hll_sketch_agg("user_id", SKETCH).alias("users_sketch"),
+        )
         .withColumn("window_date", F.to_date("window_start"))
     )
 
@@ -87,7 +87,7 @@ def per_window(views: DataFrame, window: timedelta) -> DataFrame:
 def added(new: DataFrame, stored: DataFrame, batch: str) -> DataFrame:
     """Add the counts of ``per_window`` to those that are stored for the same windows and pages.
 
-    What this batch has added before, in a run that ended too early, is replaced.
+    What an earlier attempt of this batch has added is replaced.
     """
     before = F.when(F.col("batch") == batch, F.col("views_before")).otherwise(F.col("views"))
     known = stored.select(*KEY, before.alias("before"), F.col("users_sketch").alias("known_sketch"))
@@ -99,13 +99,14 @@ def added(new: DataFrame, stored: DataFrame, batch: str) -> DataFrame:
         .withColumn("views", F.col("views") + F.col("views_before"))
         .withColumn("users_sketch", F.coalesce(F.hll_union("users_sketch", "known_sketch"), "users_sketch"))
         .withColumn("users", F.hll_sketch_estimate("users_sketch"))
-        .select(*schemas.PAGE_COUNTS.names)
+        .select(*schemas.PAGE_COUNTS.names, "records")
     )
 
 
-def window_starts(new: DataFrame) -> list[datetime]:
-    """Collect the starts of the windows that are counted: no more than lateness and window allow."""
-    return [row.window_start for row in new.select("window_start").distinct().collect()]
+def is_touched(views: DataFrame, window: timedelta) -> Column:
+    """Whether a stored row is of a window that these views fall into: few, as lateness and window allow."""
+    starts = views.select(F.unix_seconds(_window_start(window))).distinct().collect()
+    return F.col("window_start").isin([times.without_zone(datetime.fromtimestamp(row[0], UTC)) for row in starts])
 
 
 def live(changed: DataFrame, windows: DataFrame) -> DataFrame:
@@ -119,3 +120,11 @@ def live(changed: DataFrame, windows: DataFrame) -> DataFrame:
     rows = changed.withColumn("pages", F.lit(1)).select(*columns)
     rows = rows.unionByName(whole.withColumn("page", F.lit(ALL_PAGES)).select(*columns))
     return rows.withColumn("window_start", F.date_format("window_start", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"))
+
+
+def _window_start(window: timedelta) -> Column:
+    return F.timestamp_seconds(F.expr(f"unix_seconds(viewed_at) div {_seconds(window)} * {_seconds(window)}"))
+
+
+def _seconds(window: timedelta) -> int:
+    return int(window.total_seconds())

@@ -3,6 +3,7 @@
 Each function needs all rows of a user, from where it begins on.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pyspark.sql import Column, DataFrame, Window
@@ -10,48 +11,58 @@ from pyspark.sql import functions as F
 
 from clickstream import schemas
 
-MAX_LENGTH = "max_length"  # the split_cause of a session that goes on from one that was cut
-RESUMED = ("block_started_at", "sessions_before")  # how a user's rows go on from sessions that stay
+MAX_LENGTH = "max_length"  # the split_cause of a session that continues one that was cut
+CONTINUED = ("block_started_at", "sessions_before")  # how a user's rows continue sessions that stay
 
 
-def to_session_events(activity: DataFrame, gap: timedelta, longest: timedelta) -> DataFrame:
+@dataclass(frozen=True)
+class SessionWindow:
+    """What ends a session: a pause longer than the gap (exactly the gap does not), or the maximum length."""
+
+    gap: timedelta
+    max_length: timedelta
+
+
+def to_session_events(activity: DataFrame, window: SessionWindow) -> DataFrame:
     """Put ``schemas.ACTIVITY`` into sessions and number them: ``schemas.SESSION_EVENTS``."""
-    return activity.transform(with_sessions, gap, longest).select(*schemas.SESSION_EVENTS.names)
+    return activity.transform(with_sessions, window).select(*schemas.SESSION_EVENTS.names)
 
 
-def with_sessions(activity: DataFrame, gap: timedelta, longest: timedelta) -> DataFrame:
+def with_sessions(activity: DataFrame, window: SessionWindow) -> DataFrame:
     """Add the columns of ``schemas.SESSION_EVENTS``, and block_started_at.
 
-    A pause longer than the gap begins a block; a block is cut at each whole multiple of ``longest`` after its start,
-    and a piece of it in which anything happened is a session. Rows may bring ``RESUMED``, the same in all rows of a
-    user: the start of the block that the first of them goes on in (null: it begins one), and how many sessions came
-    before.
+    A pause longer than the gap begins an activity block; a block is cut at each whole multiple of the maximum length
+    after its start, and a chunk of it in which anything happened is a session. Rows may bring ``CONTINUED``, the same
+    in all rows of a user: the start of the block that the first of them continues (null: it begins one), and how many
+    sessions came before.
     """
     by_user = Window.partitionBy("user_id").orderBy("event_time", "event_uuid")
     up_to_here = by_user.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    is_resumed = "block_started_at" in activity.columns
-    resumed_block = F.unix_micros("block_started_at") if is_resumed else F.lit(None).cast("long")
-    sessions_before = F.col("sessions_before") if is_resumed else F.lit(0)
+    is_continued = "block_started_at" in activity.columns
+    continued_block = F.unix_micros("block_started_at") if is_continued else F.lit(None).cast("long")
+    sessions_before = F.col("sessions_before") if is_continued else F.lit(0)
 
-    starts_block = F.col("previous").isNull() | (F.col("now") - F.col("previous") > _microseconds(gap))
-    block_start = F.when(F.col("previous").isNull(), F.coalesce(resumed_block, F.col("now"))).when(
+    starts_block = F.col("previous").isNull() | (F.col("now") - F.col("previous") > _microseconds(window.gap))
+    block_start = F.when(F.col("previous").isNull(), F.coalesce(continued_block, F.col("now"))).when(
         starts_block, F.col("now")
     )
-    piece = F.expr(f"(now - block) div {_microseconds(longest)}")
-    previous_piece = F.expr(f"(previous - block) div {_microseconds(longest)}")  # read where it is of the same block
-    first_of = F.when(F.col("new_session") == 1, F.struct(key("user_id", "now", "event_uuid"), "event_time", "piece"))
+    chunk = F.expr(f"(now - block) div {_microseconds(window.max_length)}")
+    previous_chunk = F.expr(
+        f"(previous - block) div {_microseconds(window.max_length)}"
+    )  # read where it is of the same block
+    first_of = F.when(F.col("new_session") == 1, F.struct(key("user_id", "now", "event_uuid"), "event_time", "chunk"))
     return (
         activity
         .withColumn("now", F.unix_micros("event_time"))
         .withColumn("previous", F.lag("now").over(by_user))
         .withColumn("block", F.last(block_start, ignorenulls=True).over(up_to_here))
-        .withColumn("piece", piece)
-        .withColumn("new_session", (starts_block | (F.col("piece") != previous_piece)).cast("int"))
+        .withColumn("chunk", chunk)
+        .withColumn("new_session", (starts_block | (F.col("chunk") != previous_chunk)).cast("int"))
         .withColumn("session_number", F.sum("new_session").over(up_to_here) + sessions_before)
         .withColumn("first", F.last(first_of, ignorenulls=True).over(up_to_here))
         .withColumn("session_key", F.col("first.session_key"))
         .withColumn("session_id", F.concat_ws("-", "user_id", "session_number"))
-        .withColumn("split_cause", F.when(F.col("first.piece") > 0, F.lit(MAX_LENGTH)))
+        .withColumn("split_cause", F.when(F.col("first.chunk") > 0, F.lit(MAX_LENGTH)))
         .withColumn("session_date", F.to_date("first.event_time"))
         .withColumn("block_started_at", F.timestamp_micros("block"))
     )
@@ -89,11 +100,11 @@ def to_sessions(session_events: DataFrame) -> DataFrame:
     )
 
 
-def resumptions(changes: DataFrame, stored: DataFrame, gap: timedelta) -> DataFrame:
-    """Say where to go on with each user of the changes (user_id, event_time), and how: ``since`` and ``RESUMED``.
+def recompute_points(changes: DataFrame, stored: DataFrame, gap: timedelta) -> DataFrame:
+    """Say from where each user of the changes (user_id, event_time) is recomputed: recompute_from and ``CONTINUED``.
 
-    Nothing before ``since`` can change. The first of the ``stored`` sessions that the first change reaches is made
-    again, and all that follow; one that was cut resumes its block, so that no more than a piece of it is made again.
+    Recompute from the first stored session that ends no earlier than the gap before the user's first change. One that
+    was cut continues its block, so that no more than a chunk of it is recomputed.
     """
     first_changes = changes.groupBy("user_id").agg(F.min("event_time").alias("first_change"))
     up_to_here = (
@@ -119,12 +130,12 @@ def resumptions(changes: DataFrame, stored: DataFrame, gap: timedelta) -> DataFr
     return (
         first_changes
         .join(known, "user_id", "left")
-        .withColumn("since", F.least("first_change", "reached.started_at"))
+        .withColumn("recompute_from", F.least("first_change", "reached.started_at"))
         .withColumn("block_started_at", F.when(is_cut, F.col("reached.block_started_at")))
         .withColumn(
             "sessions_before", F.coalesce(F.col("reached.session_number") - 1, F.col("highest"), F.lit(0).cast("long"))
         )
-        .select("user_id", "since", *RESUMED)
+        .select("user_id", "recompute_from", *CONTINUED)
     )
 
 

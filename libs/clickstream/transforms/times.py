@@ -1,6 +1,6 @@
 """Every form of time that producers send -> one instant in UTC; what is not a time -> null."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -49,6 +49,22 @@ def instant(text: str) -> Column:
     return F.when(is_leap, leap).otherwise(
         F.coalesce(F.try_to_timestamp(iso), F.when(unix.between(0, _YEAR_9999), F.timestamp_millis(unix)))
     )
+
+
+def to_milliseconds(time: Column) -> Column:
+    """Floor to milliseconds: in plain Parquet Athena rounds what is finer, 23:59:59.9996 to the next day."""
+    return F.timestamp_millis(F.unix_millis(time))
+
+
+def without_zone(moment: datetime) -> Column:
+    """Write an instant as the columns of an Iceberg table hold it, so that a condition on them reaches its files."""
+    return F.lit(f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}").cast("timestamp_ntz")
+
+
+def is_in_range(day: Column, start: date | None, end: date | None) -> Column:
+    """Whether a day lies in ``start..end``, both included; None is open."""
+    is_after = F.lit(True) if start is None else day >= F.lit(start)
+    return is_after if end is None else is_after & (day <= F.lit(end))
 
 
 def is_plausible(milliseconds: Column, arrived_at: Column) -> Column:

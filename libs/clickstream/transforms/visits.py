@@ -6,20 +6,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.storage import quarantine
 from clickstream.transforms import json_records, times
-from clickstream.validation import Rules
+from clickstream.validation import Rules, Source, with_reasons
 
-SOURCE = "clickstream"
+SOURCE: Source = "clickstream"
+IS_INSERT = "action = 'insert'"
+MERGE_COUNTS = {"written": f"count_if({IS_INSERT})", "duplicate": f"sum(copies) - count_if({IS_INSERT})"}
 
 _TEXTS = ("user_id", "session_id", "event_type", "page_url", "referrer_url", "device_type", "browser", "ip")
 
 
-def inspect(lines: DataFrame) -> DataFrame:
-    """Parse ``schemas.RAW_LINE`` and add the reasons to refuse a row, if any; row-wise."""
-    return (
-        lines.transform(parse).transform(quarantine.with_reasons, rules()).withColumn("is_out_of_range", F.lit(False))
-    )
+def validate(lines: DataFrame) -> DataFrame:
+    """Parse ``schemas.RAW_LINE`` and add the reasons to quarantine a row, if any; row-wise."""
+    return lines.transform(parse).transform(with_reasons, rules())
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -29,14 +28,14 @@ def parse(lines: DataFrame) -> DataFrame:
         .transform(json_records.with_fields, (*_TEXTS, "event_time", "geo"))
         .select("*", F.json_tuple("geo", "country", "city").alias("country", "city"))
         .withColumn("has_event_time", F.col("event_time").isNotNull())
-        .withColumn("event_time", times.instant("event_time"))
+        .withColumn("event_time", times.to_milliseconds(times.instant("event_time")))
         .withColumn("event_date", F.to_date("event_time"))
         .drop("geo")
     )
 
 
 def rules() -> Rules:
-    """Say what has to hold for a visit, by the reason it is refused for otherwise."""
+    """Say what has to hold for a visit, by the reason it is quarantined for otherwise."""
     is_other = ~F.col("is_object")
     has_user = F.coalesce(F.length(F.trim("user_id")) > 0, F.lit(False))
     has_time = F.col("has_event_time")
@@ -53,26 +52,22 @@ def rules() -> Rules:
     }
 
 
-def dates(accepted: DataFrame) -> list[date]:
+def dates(valid: DataFrame) -> list[date]:
     """Collect the dates of the visits."""
-    return [row.event_date for row in accepted.select("event_date").distinct().collect()]
+    return [row.event_date for row in valid.select("event_date").distinct().collect()]
 
 
-def judged_per_visit(visits: DataFrame, stored: DataFrame) -> DataFrame:
-    """Reduce new visits and those ``stored`` in the table to one row per visit; its key is all its columns.
+def deduplicate(visits: DataFrame, stored: DataFrame) -> DataFrame:
+    """Reduce new visits and those ``stored`` in the table to a row per visit; its key is all its columns.
 
-    Whole batch. Adds written (1 for a visit that the table lacks) and duplicate (how often it came beside that);
-    replaced and conflict are 0, for a visit has no more than its key.
+    Whole batch. Adds the merge ``action`` (insert, or null where the table has the visit) and the ``copies`` that came.
     """
     columns = schemas.CLICKSTREAM.names
-    new = visits.select(*columns).withColumn("in_table", F.lit(False))
+    new = visits.select(*columns).withColumn("is_stored", F.lit(False))
     return (
         new
-        .unionByName(stored.select(*columns).withColumn("in_table", F.lit(True)))
+        .unionByName(stored.select(*columns).withColumn("is_stored", F.lit(True)))
         .groupBy(*columns)
-        .agg(F.count_if(~F.col("in_table")).alias("copies"), F.max("in_table").alias("is_stored"))
-        .withColumn("written", (~F.col("is_stored")).cast("int"))
-        .withColumn("duplicate", F.col("copies") - F.col("written"))
-        .withColumn("replaced", F.lit(0))
-        .withColumn("conflict", F.lit(0))
+        .agg(F.count_if(~F.col("is_stored")).alias("copies"), F.max("is_stored").alias("is_stored"))
+        .withColumn("action", F.when(~F.col("is_stored"), F.lit("insert")))
     )

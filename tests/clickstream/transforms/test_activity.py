@@ -13,6 +13,7 @@ from clickstream.transforms import activity
 
 TIME = datetime(2024, 3, 17, 10, 15, 30)
 WEEK = timedelta(days=7)
+IS_VALID = "reasons is null"
 SAID = "event_type string, event_name string, page string, device_type string, country string"
 
 
@@ -27,12 +28,12 @@ def test_an_event_says_it_in_its_payload(spark):
     ]
     payloads = [json.dumps({"event_uuid": "a"} | said) for said, *_ in story]
     rows = [("a", "x:y", "y", 0, "", TIME, "ada", payload, TIME, "x", date(2024, 3, 17)) for payload in payloads]
-    found = activity.from_events(spark.createDataFrame(rows, schemas.EVENTS), "events", WEEK).where(activity.IS_TAKEN)
+    found = activity.from_events(spark.createDataFrame(rows, schemas.EVENTS.rows), "events", WEEK).where(IS_VALID)
     expected = spark.createDataFrame([("x", "x:y", *said) for _, *said in story], SAID)
     assert_df_equality(found.select(*expected.columns), expected, ignore_row_order=True, ignore_nullable=True)
 
 
-def test_an_event_without_a_user_is_anonymous_and_a_late_one_refused(spark):
+def test_an_event_without_a_user_is_anonymous_and_a_late_one_quarantined(spark):
     story = [
         # user, delay -> reasons, anonymous
         ("in_time", WEEK, None, False),  # <- exactly the lookback
@@ -41,7 +42,7 @@ def test_an_event_without_a_user_is_anonymous_and_a_late_one_refused(spark):
         (None, 2 * WEEK, None, True),
     ]
     rows = [("a", "x", None, 0, "", TIME, user, "{}", TIME + delay, "x", TIME.date()) for user, delay, *_ in story]
-    found = activity.from_events(spark.createDataFrame(rows, schemas.EVENTS), "events", WEEK)
+    found = activity.from_events(spark.createDataFrame(rows, schemas.EVENTS.rows), "events", WEEK)
     expected = spark.createDataFrame(
         [(user, TIME + delay, *rest) for user, delay, *rest in story],
         "user_id string, arrived_at timestamp, reasons array<string>, is_anonymous boolean",
@@ -79,14 +80,14 @@ def test_lines_of_each_input(spark):
         (row,) = (
             activity
             .from_lines(raw, source, activity.line_rules(WEEK))
-            .where(activity.IS_TAKEN)
+            .where(IS_VALID)
             .select(*schemas.ACTIVITY.names)
             .collect()
         )
         assert tuple(row) == ("ada", hashlib.sha256(line.encode()).hexdigest(), TIME, *said), source
 
 
-def test_lines_are_refused_for_their_reasons_and_dates_are_outside(spark):
+def test_lines_are_quarantined_for_their_reasons_and_dates_are_out_of_range(spark):
     story = {
         "x": (["not_a_json_object"], False),
         '{"event_timestamp": "2024-03-17 10:15:30"}': (["user_id_missing"], False),

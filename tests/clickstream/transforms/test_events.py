@@ -12,60 +12,61 @@ from clickstream.transforms import events
 NOW, LATER = datetime(2024, 3, 17, 11), datetime(2024, 3, 17, 12)
 T = 1_710_670_530_000  # 2024-03-17T10:15:30Z
 
-OUTCOMES = "event_uuid string, created_at long, arrived_at timestamp, payload string, in_table boolean"
-OUTCOMES += ", written int, duplicate int, replaced int, conflict int"
+MERGED = "event_uuid string, created_at long, arrived_at timestamp, payload string, is_stored boolean"
+MERGED += ", action string, is_conflict boolean"
 
 
-def judge(expected):
-    """Take the outcome away and have it found again."""
-    candidates = expected.drop("written", "duplicate", "replaced", "conflict")
-    new = candidates.where("not in_table").drop("in_table").withColumnRenamed("payload", "raw")
-    stored = candidates.where("in_table").drop("in_table").selectExpr("*", "date '2024-03-17' as created_date")
-    inspected = new.selectExpr("*", "cast(null as array<string>) as reasons", "'file' as origin")
-    return events.with_outcome(inspected, stored).select(*expected.columns)
+def merge(expected):
+    """Take the merge away and have it found again."""
+    candidates = expected.drop("action", "is_conflict")
+    new = candidates.where("not is_stored").drop("is_stored").withColumnRenamed("payload", "raw")
+    stored = candidates.where("is_stored").drop("is_stored").selectExpr("*", "date '2024-03-17' as created_date")
+    validated = new.selectExpr("*", "cast(null as array<string>) as reasons", "'file' as origin")
+    merged = events.deduplicate(validated, stored).fillna(value=False, subset=["is_conflict"])
+    return merged.select(*expected.columns)
 
 
 def test_earliest_arrival_stays_then_the_smallest_payload(spark):
     expected = spark.createDataFrame(
         [
-            # uuid, created_at, arrived_at, payload, in_table -> written, duplicate, replaced, conflict
-            ("once", T, NOW, "b", False, 1, 0, 0, 0),
-            ("twice", T, NOW, "z", False, 1, 0, 0, 0),
-            ("twice", T, LATER, "a", False, 0, 1, 0, 0),  # <- smaller, but later
-            ("tie", T, NOW, "b", False, 0, 1, 0, 0),
-            ("tie", T, NOW, "a", False, 1, 0, 0, 0),
-            ("tie", T, NOW, "ab", False, 0, 1, 0, 0),
-            ("two_times", T, NOW, "a", False, 1, 0, 0, 0),
-            ("two_times", T + 1, NOW, "a", False, 1, 0, 0, 1),  # <- another event, and a conflict
-            ("two_times", T + 1, LATER, "a", False, 0, 1, 0, 0),
+            # uuid, created_at, arrived_at, payload, is_stored -> action, is_conflict
+            ("once", T, NOW, "b", False, "insert", False),
+            ("twice", T, NOW, "z", False, "insert", False),
+            ("twice", T, LATER, "a", False, "duplicate", False),  # <- smaller, but later
+            ("tie", T, NOW, "b", False, "duplicate", False),
+            ("tie", T, NOW, "a", False, "insert", False),
+            ("tie", T, NOW, "ab", False, "duplicate", False),
+            ("two_times", T, NOW, "a", False, "insert", False),
+            ("two_times", T + 1, NOW, "a", False, "insert", True),  # <- another event, and a conflict
+            ("two_times", T + 1, LATER, "a", False, "duplicate", False),
         ],
-        OUTCOMES,
+        MERGED,
     )
-    assert_df_equality(judge(expected), expected, ignore_row_order=True, ignore_nullable=True)
+    assert_df_equality(merge(expected), expected, ignore_row_order=True, ignore_nullable=True)
 
 
 def test_a_stored_event_stays_unless_a_better_one_comes(spark):
     expected = spark.createDataFrame(
         [
-            # uuid, created_at, arrived_at, payload, in_table -> written, duplicate, replaced, conflict
-            ("same", T, NOW, "a", True, 0, 0, 0, 0),
-            ("same", T, NOW, "a", False, 0, 1, 0, 0),  # <- a rerun
-            ("later", T, NOW, "b", True, 0, 0, 0, 0),
-            ("later", T, LATER, "a", False, 0, 1, 0, 0),
-            ("earlier", T, LATER, "a", True, 0, 0, 1, 0),
-            ("earlier", T, NOW, "b", False, 1, 0, 0, 0),  # <- takes its place
-            ("smaller", T, NOW, "b", True, 0, 0, 1, 0),
-            ("smaller", T, NOW, "a", False, 1, 0, 0, 0),
-            ("stored_twice", T, NOW, "a", True, 0, 0, 0, 0),
-            ("stored_twice", T, LATER, "a", True, 0, 0, 1, 0),
-            ("stored_twice", T, LATER, "b", False, 0, 1, 0, 0),
-            ("conflict", T, LATER, "a", True, 0, 0, 0, 0),
-            ("conflict", T + 1, NOW, "a", False, 1, 0, 0, 1),
-            ("untouched", T, NOW, "a", True, 0, 0, 0, 0),
+            # uuid, created_at, arrived_at, payload, is_stored -> action, is_conflict
+            ("same", T, NOW, "a", True, None, False),
+            ("same", T, NOW, "a", False, "duplicate", False),  # <- a rerun
+            ("later", T, NOW, "b", True, None, False),
+            ("later", T, LATER, "a", False, "duplicate", False),
+            ("earlier", T, LATER, "a", True, "replace", False),
+            ("earlier", T, NOW, "b", False, "insert", False),  # <- takes its place
+            ("smaller", T, NOW, "b", True, "replace", False),
+            ("smaller", T, NOW, "a", False, "insert", False),
+            ("stored_twice", T, NOW, "a", True, None, False),
+            ("stored_twice", T, LATER, "a", True, "replace", False),
+            ("stored_twice", T, LATER, "b", False, "duplicate", False),
+            ("conflict", T, LATER, "a", True, None, False),
+            ("conflict", T + 1, NOW, "a", False, "insert", True),
+            ("untouched", T, NOW, "a", True, None, False),
         ],
-        OUTCOMES,
+        MERGED,
     )
-    assert_df_equality(judge(expected), expected, ignore_row_order=True, ignore_nullable=True)
+    assert_df_equality(merge(expected), expected, ignore_row_order=True, ignore_nullable=True)
 
 
 def test_an_event_becomes_a_row(spark):
@@ -86,24 +87,30 @@ def test_an_event_becomes_a_row(spark):
         .selectExpr("*", "to_date(timestamp_millis(created_at)) as created_date")
         .transform(events.to_table)
     )
-    assert [field.simpleString() for field in rows.schema] == [field.simpleString() for field in schemas.EVENTS]
+    assert [field.simpleString() for field in rows.schema] == [field.simpleString() for field in schemas.EVENTS.rows]
     actual = {
         (row.payload, row.event_type, row.event_subtype, row.created_datetime, row.user_id) for row in rows.collect()
     }
     assert actual == set(lines)
 
 
-def test_a_date_outside_is_not_asked_of_a_refused_row(spark):
-    rows = spark.createDataFrame(
-        [
-            (T, None, False),
-            (T + 86_400_000, None, True),  # <- a day after the last
-            (T - 86_400_000, None, True),
-            (T + 86_400_000, ["empty"], False),
-            (None, ["empty"], False),
-        ],
-        "created_at long, reasons array<string>, expected boolean",
-    )
-    only_the_17th = events.is_out_of_range(date(2024, 3, 17), date(2024, 3, 17))
-    assert rows.where(~only_the_17th.eqNullSafe(rows.expected)).count() == 0
-    assert rows.where(~events.is_out_of_range(None, None).eqNullSafe(False)).count() == 0
+def test_a_row_that_breaks_rules_is_not_out_of_range_too(spark):
+    story = [
+        # day of the event, name -> reasons, is_out_of_range
+        ("17", "a", None, False),
+        ("18", "a", None, True),  # <- a day after the last
+        ("16", "a", None, True),
+        ("18", "/", ["event_type_invalid"], False),
+    ]
+    lines = [
+        (
+            f'{{"event_uuid":"u","event_name":"{name}","created_at":{T // 1000 + 86_400 * (int(day) - 17)}}}',
+            "file",
+            LATER,
+        )
+        for day, name, *_ in story
+    ]
+    raw = spark.createDataFrame(lines, schemas.RAW_LINE)
+    rows = events.validate(raw, date(2024, 3, 17), date(2024, 3, 17)).select("reasons", "is_out_of_range").collect()
+    assert [tuple(row) for row in rows] == [tuple(expected) for _, _, *expected in story]
+    assert "is_out_of_range" not in events.validate(raw).columns

@@ -21,9 +21,9 @@ def view(page, user="ada", at=NOON, **fields):
     return json.dumps({"page_url": page, "user_id": user, "event_time": f"{at.isoformat()}Z"} | fields)
 
 
-def inspected(spark, *lines, arrived=NOON):
+def validated(spark, *lines, arrived=NOON):
     raw = spark.createDataFrame([(line, "stream", arrived) for line in lines], schemas.RAW_LINE)
-    return raw.transform(page_views.inspect, HOUR)
+    return raw.transform(page_views.validate, HOUR)
 
 
 def test_views_and_transitions(spark):
@@ -35,13 +35,13 @@ def test_views_and_transitions(spark):
         ('Lima,"Lima, Peru",link,10', "Lima, Peru", 10, None, NOON),
         ('Lima,"the ""A"" side",link,10', 'the "A" side', 10, None, NOON),
     ]
-    rows = inspected(spark, *[line for line, *_ in cases]).collect()
+    rows = validated(spark, *[line for line, *_ in cases]).collect()
     assert [row.reasons for row in rows] == [None] * len(cases)
     assert [(row.raw, row.page, row.views, row.user_id, row.viewed_at) for row in rows] == cases
 
 
 def test_a_record_may_hold_several_transitions(spark):
-    rows = inspected(spark, "a,b,link,1\r\na,c,link,2\nx", '{"page_url":"/a",\n"event_time":1710676800}').collect()
+    rows = validated(spark, "a,b,link,1\r\na,c,link,2\nx", '{"page_url":"/a",\n"event_time":1710676800}').collect()
     assert [(row.page, row.views, row.reasons) for row in rows] == [
         ("b", 1, None),
         ("c", 2, None),
@@ -69,8 +69,8 @@ def test_a_record_may_hold_several_transitions(spark):
         (view("/a", at=NOON - HOUR - timedelta(milliseconds=1)), ["late"]),
     ],
 )
-def test_what_is_refused(spark, line, reasons):
-    (row,) = inspected(spark, line).collect()
+def test_what_is_quarantined(spark, line, reasons):
+    (row,) = validated(spark, line).collect()
     assert row.reasons == reasons
 
 
@@ -80,11 +80,17 @@ def test_batches_add_up_to_what_one_would_count(spark):
         (f"/p{random.randrange(5)}", f"u{random.randrange(40)}", NOON - timedelta(seconds=random.randrange(200)))
         for _ in range(600)
     ]
-    stored = spark.createDataFrame([], schemas.PAGE_COUNTS)
+    stored = spark.createDataFrame([], schemas.PAGE_COUNTS.rows)
     for batch in (0, 1, 1, 2):  # <- one is landed twice
-        new = inspected(spark, *[view(*each) for each in seen[batch::3]]).transform(page_views.per_window, MINUTE)
+        new = validated(spark, *[view(*each) for each in seen[batch::3]]).transform(page_views.per_window, MINUTE)
         untouched = stored.join(new, [*page_views.KEY], "left_anti").select(*schemas.PAGE_COUNTS.names)
-        stored = new.transform(page_views.added, stored, f"q/{batch}").unionByName(untouched).localCheckpoint()
+        stored = (
+            new
+            .transform(page_views.added, stored, f"q/{batch}")
+            .select(*schemas.PAGE_COUNTS.names)
+            .unionByName(untouched)
+            .localCheckpoint()
+        )
 
     views, users = defaultdict(int), defaultdict(set)
     for page, user, at in seen:
@@ -101,5 +107,7 @@ def test_batches_add_up_to_what_one_would_count(spark):
 
 
 def test_no_views_are_no_windows(spark):
-    nothing = inspected(spark).where(F.lit(False)).transform(page_views.per_window, MINUTE)
-    assert nothing.transform(page_views.added, spark.createDataFrame([], schemas.PAGE_COUNTS), "q/0").collect() == []
+    nothing = validated(spark).where(F.lit(False)).transform(page_views.per_window, MINUTE)
+    assert (
+        nothing.transform(page_views.added, spark.createDataFrame([], schemas.PAGE_COUNTS.rows), "q/0").collect() == []
+    )

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from clickstream import schemas
 from clickstream.transforms import sessions
+from clickstream.transforms.sessions import SessionWindow
 
 TEN_SECONDS, MINUTE, DAY = timedelta(seconds=10), timedelta(minutes=1), timedelta(days=1)
 MIDNIGHT = datetime(2024, 3, 17, 0)  # noqa: DTZ001 - Spark gives its times, all UTC, without a zone
@@ -25,10 +26,10 @@ def activity(rows):
     return rows.withColumns({"event_time": time, **unknown})
 
 
-def assert_sessions(expected, longest=DAY):
+def assert_sessions(expected, max_length=DAY):
     """Take the answer away and have it found again."""
     answer = [name for name in expected.columns if name in schemas.SESSION_EVENTS.names and name not in ROW]
-    found = sessions.to_session_events(activity(expected.drop(*answer)), TEN_SECONDS, longest)
+    found = sessions.to_session_events(activity(expected.drop(*answer)), SessionWindow(TEN_SECONDS, max_length))
     seconds = F.expr("cast((unix_micros(event_time) - unix_micros(timestamp '2024-03-17')) / 1e6 as decimal(20, 6))")
     actual = found.withColumn("seconds", seconds).select(*expected.columns)
     assert_df_equality(actual, expected, ignore_row_order=True, ignore_nullable=True)
@@ -96,7 +97,7 @@ def test_a_session_is_cut_at_each_maximum_from_its_start(spark):
         ],
         "session_id string, split_cause string",
     )
-    assert_sessions(expected, longest=MINUTE)
+    assert_sessions(expected, max_length=MINUTE)
 
 
 def test_users_go_on_where_they_resume(spark):
@@ -113,14 +114,14 @@ def test_users_go_on_where_they_resume(spark):
         "user_id string, seconds string, event_uuid string, block long, sessions_before long,"
         " session_id string, new_session int, split_cause string",
     )
-    resumed = (
+    continued = (
         expected
         .withColumn("seconds", F.col("seconds").cast("decimal(20, 6)"))
         .withColumn("block_started_at", F.expr("timestampadd(second, block, timestamp '2024-03-17')"))
         .drop("session_id", "new_session", "split_cause")
         .transform(activity)
     )
-    actual = sessions.to_session_events(resumed, TEN_SECONDS, MINUTE)
+    actual = sessions.to_session_events(continued, SessionWindow(TEN_SECONDS, MINUTE))
     told = ["event_uuid", "session_id", "new_session", "split_cause"]
     assert_df_equality(actual.select(told), expected.select(told), ignore_row_order=True, ignore_nullable=True)
 
@@ -129,19 +130,19 @@ def test_a_key_is_of_the_first_event_whatever_the_number(spark):
     rows = story(spark, [("ada", 0, "a"), ("ada", 100, "b"), ("ada", 105, "c"), ("bob", 100, "b")], "")
     keys = {}
     for name, events in (("all", rows), ("without_the_first", rows.where("event_uuid <> 'a'"))):
-        found = sessions.to_session_events(activity(events), TEN_SECONDS, DAY).collect()
+        found = sessions.to_session_events(activity(events), SessionWindow(TEN_SECONDS, DAY)).collect()
         keys[name] = {row.event_uuid + row.user_id: (row.session_key, row.session_number) for row in found}
     assert keys["all"]["bada"] == keys["all"]["cada"]
     assert keys["all"]["bada"] == (keys["without_the_first"]["bada"][0], 2)
     assert len({key for key, _ in keys["all"].values()}) == 3
 
 
-@pytest.mark.parametrize("resumed", [False, True])
-def test_one_shuffle_and_one_sort_do(spark, capsys, resumed):
+@pytest.mark.parametrize("continued", [False, True])
+def test_one_shuffle_and_one_sort_do(spark, capsys, continued):
     rows = spark.createDataFrame([], schemas.ACTIVITY)
-    if resumed:
+    if continued:
         rows = rows.selectExpr("*", "event_time as block_started_at", "1L as sessions_before")
-    sessions.to_session_events(rows, TEN_SECONDS, DAY).explain()
+    sessions.to_session_events(rows, SessionWindow(TEN_SECONDS, DAY)).explain()
     plan = capsys.readouterr().out
     assert plan.count("Exchange") == 1
     assert plan.count("Sort ") == 1
@@ -175,7 +176,7 @@ def test_what_is_told_of_a_session(spark):
         "session_id string, duration_seconds double, event_count long, page_count long, entry_page string,"
         " exit_page string, device_type string, country string, is_bounce boolean",
     )
-    found = sessions.to_sessions(sessions.to_session_events(activity(rows), TEN_SECONDS, DAY))
+    found = sessions.to_sessions(sessions.to_session_events(activity(rows), SessionWindow(TEN_SECONDS, DAY)))
     assert [field.simpleString() for field in found.schema] == [field.simpleString() for field in schemas.SESSIONS]
     assert_df_equality(found.select(*expected.columns), expected, ignore_row_order=True, ignore_nullable=True)
 
@@ -203,7 +204,7 @@ def test_users_resume_with_the_first_session_that_a_change_reaches(spark):
     changes += [("cut", 125), ("cut", 126), ("cut_and_after", 111)]
     expected = spark.createDataFrame(
         [
-            # user, since, start of the block, sessions before
+            # user, recompute_from, start of the block, sessions before
             ("new", at(7), None, 0),
             ("early", at(89), None, 0),
             ("after", at(121), None, 1),
@@ -212,9 +213,9 @@ def test_users_resume_with_the_first_session_that_a_change_reaches(spark):
             ("cut", at(60), at(0), 1),  # <- the second ends 10 s before
             ("cut_and_after", at(111), None, 2),
         ],
-        "user_id string, since timestamp, block_started_at timestamp, sessions_before long",
+        "user_id string, recompute_from timestamp, block_started_at timestamp, sessions_before long",
     )
-    actual = sessions.resumptions(
+    actual = sessions.recompute_points(
         spark.createDataFrame([(user, at(second)) for user, second in changes], "user_id string, event_time timestamp"),
         spark.createDataFrame(
             [(user, number, at(start), at(end), cause) for user, number, start, end, cause in stored],

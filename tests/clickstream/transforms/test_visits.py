@@ -27,10 +27,16 @@ def test_one_row_per_visit_with_the_number_of_its_copies(spark):
         visit("bob"),
     )
     stored = parsed(spark, visit("bob"), visit("cyd"))
-    judged = visits.judged_per_visit(new, stored).select("user_id", "browser", "written", "duplicate").collect()
-    assert {tuple(row) for row in judged} == {
-        ("ada", None, 1, 2),
-        ("ada", "Firefox", 1, 0),
-        ("bob", None, 0, 2),  # <- in the table already
-        ("cyd", None, 0, 0),
+    rows = visits.deduplicate(new, stored).select("user_id", "browser", "action", "copies").collect()
+    assert {tuple(row) for row in rows} == {
+        ("ada", None, "insert", 3),
+        ("ada", "Firefox", "insert", 1),
+        ("bob", None, None, 2),  # <- in the table already
+        ("cyd", None, None, 0),
     }
+
+
+def test_a_visit_a_moment_before_midnight_stays_in_its_day(spark):
+    late = parsed(spark, visit("ada", "2024-03-17T23:59:59.9996Z"))  # <- Athena would round it to the next day
+    (row,) = late.selectExpr("cast(event_time as string) as time", "cast(event_date as string) as day").collect()
+    assert tuple(row) == ("2024-03-17 23:59:59.999", "2024-03-17")
