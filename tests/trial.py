@@ -99,15 +99,15 @@ class Trial:
         return self._run(replay, {"source": source} | targets[source] | arguments)
 
     def _run(self, job: Any, arguments: Row) -> Row:
-        runs = self.runs()
-        given = {"quarantine_table": self.quarantine_table, "run_reports_path": str(self.run_reports_path)}
+        reports = self.run_reports_path / uuid4().hex
+        given = {"quarantine_table": self.quarantine_table, "run_reports_path": str(reports)}
         job.main(self.spark, job.Arguments(**given | arguments))
-        (run,) = self.runs() - runs
-        return json.loads(run)["counts"]
+        (report,) = reports.glob(f"{job.__name__}/*.json")
+        return json.loads(report.read_text())["counts"]
 
     def runs(self) -> set[str]:
         """Read what the jobs have reported."""
-        return {path.read_text() for path in self.run_reports_path.glob("*/*.json")}
+        return {path.read_text() for path in self.run_reports_path.rglob("*.json")}
 
     def events(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""

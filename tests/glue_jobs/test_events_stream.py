@@ -228,12 +228,9 @@ def test_an_empty_batch_is_a_batch_of_nothing(stream, capsys):
 def test_what_is_wrong_with_the_table_is_said_before_anything_is_read(stream):
     with pytest.raises(errors.TableError, match="nowhere does not exist"):
         stream.run(events_table=Table("nowhere"))
-    for other, name in (
-        (stream.trial.events_path, "events_table"),
-        (stream.trial.quarantine_table, "quarantine_table"),
-    ):
-        with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{name}_table"):
-            stream.run(checkpoint_path=Folder(f"{other}/checkpoint"))
+    for table in ("events", "quarantine"):
+        with pytest.raises(errors.ArgumentError, match=f"--checkpoint_path .* lies in --{table}_table"):
+            stream.run(checkpoint_path=Folder(str(stream.trial.folder / table / "checkpoint")))
     assert not stream.checkpoint.exists()
 
 

@@ -1,15 +1,18 @@
-"""Quarantined rows come back once the rules that refused them were mended; here, the longest uuid that there may be."""
+"""Quarantined rows come back once the rules that they broke were mended; here, the longest uuid that there may be."""
 
 from datetime import date
+from typing import get_args
 
 import pytest
+from pyspark.sql import functions as F
 from trial import event, visit
 
 import replay
-from clickstream import errors, schemas
+from clickstream import errors
 from clickstream.runtime.arguments import Folder, Table
-from clickstream.storage import hive_table, quarantine
+from clickstream.storage import quarantine
 from clickstream.transforms import events, times
+from clickstream.validation import Source
 
 FIRST_DAY, SECOND_DAY = "arrived=2024-03-18/10/a.json", "arrived=2024-03-19/10/a.json"
 
@@ -19,17 +22,18 @@ def uuids(trial):
 
 
 def still_open(spark, trial, source="events"):
-    return sorted(row.raw for row in quarantine.open_rows(spark, trial.quarantine_table, source).collect())
+    rows = quarantine.open_rows(spark, trial.quarantine_table, source, F.lit(True))
+    return sorted(row.raw for row in rows.collect())
 
 
-def test_accepted_rows_land_once_and_the_others_stay(spark, trial, monkeypatch):
+def test_valid_rows_are_loaded_once_and_the_others_stay(spark, trial, monkeypatch):
     long, longer = event("eleven-long"), event("eleven-more")
     broken = event("eleven-also", "/")
     with monkeypatch.context() as yesterday:
         yesterday.setattr(events, "LONGEST_UUID", 10)
         trial.send([event("short"), long, long, longer, broken, "x"], FIRST_DAY)
         assert trial.events_batch()["quarantined"] == 5
-    refused = trial.quarantine()
+    before = trial.quarantine()
 
     counts = trial.replay("events")
     assert (counts["read"], counts["written"], counts["duplicate"], counts["quarantined"]) == (5, 2, 1, 2)
@@ -37,14 +41,14 @@ def test_accepted_rows_land_once_and_the_others_stay(spark, trial, monkeypatch):
     assert uuids(trial) == ["eleven-long", "eleven-more", "short"]
     assert {row["arrived_at"] for row in trial.events()} == {"2024-03-18T10:00:00Z"}  # <- as if it had been right
     assert still_open(spark, trial) == sorted([broken, "x"])
-    assert trial.quarantine() == refused  # <- what was refused, and why, stays on record
+    marked = [row | {"replayed_at": None} for row in trial.quarantine()]
+    assert marked == before  # <- what was quarantined, and why, stays on record
 
     rows = trial.events()
     trial.replay("events")
     assert trial.events() == rows
     assert still_open(spark, trial) == sorted([broken, "x"])
-    marks = hive_table.read(spark, quarantine.replayed_path(trial.quarantine_table), schemas.REPLAYED).collect()
-    assert len({mark.quarantine_id for mark in marks}) == len(marks) == 3
+    assert sum(row["replayed_at"] is not None for row in trial.quarantine()) == 3
 
 
 def test_reason_and_dates_narrow_what_is_taken(spark, trial, monkeypatch):
@@ -86,18 +90,27 @@ def test_nothing_in_quarantine_is_a_run_of_nothing(trial):
     assert uuids(trial) == ["a"]
 
 
-def test_a_missing_quarantine_is_an_input_error(trial):
-    with pytest.raises(errors.InputError, match=r"--quarantine_table .*quarantine does not exist"):
-        trial.replay("events")
+def test_every_source_of_the_quarantine_is_replayed_or_says_why_not():
+    assert set(get_args(Source)) == {*replay.NEEDS, *replay.NOT_REPLAYED}
+    for source, reason in replay.NOT_REPLAYED.items():
+        with pytest.raises(errors.ArgumentError, match=f"^--source {source} is not replayed: {reason}$"):
+            replay.Arguments(Table("quarantine"), source)
+
+
+def test_a_reason_is_one_of_the_sources_rules():
+    with pytest.raises(errors.ArgumentError, match=r"--reason must be one of empty, .*, not 'user_id_missing'"):
+        replay.Arguments(Table("quarantine"), "events", reason="user_id_missing", events_table=Table("events"))
 
 
 @pytest.mark.parametrize("source", ["events", "clickstream"])
 def test_the_target_of_the_source_is_needed(source):
     with pytest.raises(errors.ArgumentError, match=f"missing; --source {source} needs it"):
-        replay.Arguments("quarantine", source)
+        replay.Arguments(Table("quarantine"), source)
 
 
 @pytest.mark.parametrize(("source", "other"), [("events", "clickstream_path"), ("clickstream", "events_table")])
-def test_the_target_of_the_other_source_is_refused(source, other):
+def test_the_target_of_the_other_source_is_an_error(source, other):
     with pytest.raises(errors.ArgumentError, match=f"--{other} is not for --source {source}"):
-        replay.Arguments("quarantine", source, events_table=Table("events"), clickstream_path=Folder("clickstream"))
+        replay.Arguments(
+            Table("quarantine"), source, events_table=Table("events"), clickstream_path=Folder("clickstream")
+        )

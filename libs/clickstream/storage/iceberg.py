@@ -55,6 +55,8 @@ class Branch:
         """The name under which Spark reads and writes the branch."""
 
         def create(table: Any) -> None:
+            if self.base is None and table.currentSnapshot() is not None:
+                raise self._overtaken()
             at = () if self.base is None else (self.base,)
             branch = table.manageSnapshots().createBranch(self.name, *at)
             branch.setMaxRefAgeMs(self.name, 24 * 3600 * 1000).commit()  # if the run is killed
@@ -93,9 +95,11 @@ class Branch:
 
     def appended(self) -> DataFrame:
         """Read the rows that have been added to the branch."""
+        if self.base is None:
+            return _instants(self.spark.table(self.path))
         head = _table(self.spark, self.table).refs()[self.name].snapshotId()
-        start = {} if self.base is None else {"start-snapshot-id": str(self.base)}
-        return _instants(self.spark.read.options(**start, **{"end-snapshot-id": str(head)}).table(self.table))
+        between = {"start-snapshot-id": str(self.base), "end-snapshot-id": str(head)}
+        return _instants(self.spark.read.options(**between).table(self.table))
 
     def publish(self) -> None:
         """Let readers see the branch, if it changes anything.
@@ -113,9 +117,7 @@ class Branch:
         except (IllegalArgumentException, Py4JJavaError) as error:
             if "Cannot fast-forward" not in str(error):
                 raise
-            raise errors.ConcurrentCommitError(
-                f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
-            ) from error
+            raise self._overtaken() from error
 
     def close(self) -> None:
         """Remove the branch where it was made and not published."""
@@ -126,6 +128,11 @@ class Branch:
 
         if self._is_made:
             _commit(self.spark, self.table, remove)
+
+    def _overtaken(self) -> errors.ConcurrentCommitError:
+        return errors.ConcurrentCommitError(
+            f"{self.table} was written to by another run meanwhile; nothing was committed, run again"
+        )
 
     @property
     def _is_made(self) -> bool:

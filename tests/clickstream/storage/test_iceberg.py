@@ -1,23 +1,21 @@
 """A branch is seen by nobody until it is published, and gone afterwards."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
-from clickstream.storage import hive_table, iceberg
+from clickstream.storage import iceberg, staging
+from clickstream.transforms import times
 
 BRANCHES = "select name from {table}.refs where type = 'BRANCH'"
 
 
 def rows(spark, *uuids):
-    unknown = [
-        F.lit(None).cast(field.dataType).alias(field.name) for field in schemas.EVENTS if field.name != "event_uuid"
-    ]
+    unknown = [F.lit(None).cast(column.dataType).alias(column.name) for column in schemas.EVENTS.rows[1:]]
     frame = spark.createDataFrame([(uuid,) for uuid in uuids], "event_uuid string").select("event_uuid", *unknown)
-    of_a_day = frame.withColumn("event_type", F.lit("a")).withColumn("created_date", F.lit(date(2024, 3, 17)))
-    return of_a_day.select(*schemas.EVENTS.names)
+    return frame.withColumns({"event_type": F.lit("a"), "created_date": F.lit(date(2024, 3, 17))})
 
 
 def uuids(trial):
@@ -25,7 +23,7 @@ def uuids(trial):
 
 
 def test_a_branch_is_seen_once_published(spark, trial):
-    with iceberg.branch(spark, trial.events_table, schemas.EVENTS) as branch:
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
         branch.append(rows(spark, "a", "b"))
         assert uuids(trial) == []
         branch.publish()
@@ -36,7 +34,7 @@ def test_a_branch_is_seen_once_published(spark, trial):
 
 def test_a_branch_is_gone_after_an_error(spark, trial):
     def fail():
-        with iceberg.branch(spark, trial.events_table, schemas.EVENTS) as branch:
+        with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
             branch.append(rows(spark, "a"))
             raise ZeroDivisionError
 
@@ -51,26 +49,28 @@ def test_a_branch_is_gone_after_an_error(spark, trial):
 def test_another_writers_commit_meanwhile_wins(spark, trial, stored):
     if stored:
         write(spark, trial, *stored)
-    with iceberg.branch(spark, trial.events_table, schemas.EVENTS) as slow:
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as slow:
         write(spark, trial, "fast")
-        slow.append(rows(spark, "slow"))
         with pytest.raises(errors.ConcurrentCommitError, match="was written to by another run meanwhile"):
-            slow.publish()
+            write_on(slow, rows(spark, "slow"))
     assert uuids(trial) == ["fast", *stored]
 
 
 def write(spark, trial, *names):
-    with iceberg.branch(spark, trial.events_table, schemas.EVENTS) as branch:
-        branch.append(rows(spark, *names))
-        branch.publish()
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
+        write_on(branch, rows(spark, *names))
+
+
+def write_on(branch, new):
+    branch.append(new)
+    branch.publish()
 
 
 def test_rows_are_deleted_by_what_the_table_itself_holds(spark, trial):
     write(spark, trial, "a", "b", "c")
-    with iceberg.branch(spark, trial.events_table, schemas.EVENTS) as branch:
-        others = branch.published().where("event_uuid <> 'b'").select("event_uuid", "user_id")  # user_id is null
-        with hive_table.spooled(others, trial.quarantine_table) as gone:
-            branch.delete(gone)
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
+        others = branch.stored(F.col("event_uuid") != "b").select("event_uuid", "user_id")  # user_id is null
+        branch.delete(staging.materialize(others, str(trial.folder / "others")))
         assert uuids(trial) == ["a", "b", "c"]
         branch.publish()
     assert uuids(trial) == ["b"]
@@ -89,5 +89,55 @@ def test_another_schema_is_spelled_out(spark, trial):
 
 
 def open_branch(spark, table):
-    with iceberg.branch(spark, table, schemas.EVENTS):
+    with iceberg.open_branch(spark, table, schemas.EVENTS):
         pass
+
+
+def test_nothing_written_is_nothing_committed(spark, trial):
+    write(spark, trial, "a")
+    before = iceberg.current_snapshot(spark, trial.events_table)
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
+        branch.append(rows(spark))  # <- none
+        branch.publish()
+    assert iceberg.current_snapshot(spark, trial.events_table) == before
+
+
+def test_a_condition_on_a_time_reaches_the_files(spark, trial):
+    write(spark, trial, "a")
+    noon = times.without_zone(datetime(2024, 3, 17, 12, tzinfo=UTC))
+    frame = iceberg.read(spark, trial.events_table, schemas.EVENTS, F.col("arrived_at") >= noon)
+    plan = frame._jdf.queryExecution().executedPlan().toString()  # noqa: SLF001
+    assert "arrived_at >= 1710676800000000" in plan.partition("filters=")[2]
+
+
+def test_times_come_back_as_the_instants_that_went_in(spark, trial):
+    at = "2024-03-17 23:59:59.999999"
+    row = rows(spark, "a").withColumn("arrived_at", F.lit(at).cast("timestamp"))
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
+        branch.append(row)
+        assert branch.appended().dtypes == row.dtypes
+        branch.publish()
+    (found,) = (
+        iceberg.read(spark, trial.events_table, schemas.EVENTS).selectExpr("cast(arrived_at as string)").collect()
+    )
+    assert found[0] == at
+
+
+def test_the_latest_commit_is_found_below_compaction_and_rolled_back_to(spark, trial):
+    for run in ("1", "2"):
+        with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS, {"run": run}) as branch:
+            branch.append(rows(spark, run))
+            branch.publish()
+    latest = iceberg.latest_commit(spark, trial.events_table)
+    assert (latest.properties, latest.is_current) == ({"run": "2"}, True)
+    name = trial.events_table
+    spark.sql(
+        f"call lake.system.rewrite_data_files(table => '{name}', options => map('rewrite-all', 'true'))"
+    ).collect()
+    assert iceberg.latest_commit(spark, name) == latest
+    write(spark, trial, "by another")
+    assert not iceberg.latest_commit(spark, name).is_current
+
+    assert iceberg.rollback_to(spark, name, {"run": "1"})
+    assert uuids(trial) == ["1"]
+    assert not iceberg.rollback_to(spark, name, {"run": "3"})

@@ -62,10 +62,10 @@ def test_what_a_call_leaves_out_is_put_again_and_nothing_else(monkeypatch):
     assert all(0 <= pause <= kinesis_sink.FIRST_PAUSE * 4 for pause in pauses)
 
 
-def test_a_stream_that_stays_busy_is_given_up(monkeypatch):
+def test_a_stream_that_stays_busy_is_an_error(monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda _: None)
     busy = Kinesis(lambda _: True)
-    said = r"^stream s refused 2 records 10 times, the last with ProvisionedThroughputExceededException$"
+    said = r"^stream s rejected 2 records 10 times, the last with ProvisionedThroughputExceededException$"
     with pytest.raises(errors.PutError, match=said):
         kinesis_sink.put(busy, "s", [record(10), record(10)])
     assert len(busy.calls) == kinesis_sink.ATTEMPTS

@@ -1,25 +1,21 @@
-"""A refused row keeps its text, all its reasons and where it came from."""
+"""A quarantined row keeps its text, all its reasons and where it came from."""
 
 # ruff: noqa: DTZ001 - Spark gives its times, all UTC, without a zone
 
 import base64
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.storage import hive_table, quarantine
+from clickstream.storage import quarantine
 from clickstream.transforms import json_records
+from clickstream.validation import with_reasons
 
 NOW = datetime(2024, 3, 17, 11)
 
 
-def add(rows, path):
-    with quarantine.staged(rows, path, "events") as staged:
-        staged.publish()
-
-
-def refused(spark, *lines):
+def quarantined(spark, *lines):
     rows = spark.createDataFrame([(line, origin, NOW) for line, origin in lines], schemas.RAW_LINE)
     return quarantine.to_table(rows.withColumn("reasons", F.array(F.lit("empty"))), "events")
 
@@ -34,14 +30,14 @@ def test_a_row_keeps_all_its_reasons_and_an_unknown_condition_is_a_broken_one(sp
     ]
     rows = spark.createDataFrame(expected, "n int, expected array<string>")
     rules = {"positive": F.col("n") > 0, "small": F.col("n") < 10}
-    actual = quarantine.with_reasons(rows, rules).select("n", "reasons").collect()
+    actual = with_reasons(rows, rules).select("n", "reasons").collect()
     assert [tuple(row) for row in actual] == expected
 
 
 def test_alike_lines_of_one_file_are_rows_of_their_own_with_stable_names(spark):
     lines = [("x", "a.json"), ("x", "a.json"), ("x", "b.json"), ("y", "a.json")]
-    first = {row.quarantine_id for row in refused(spark, *lines).collect()}
-    again = {row.quarantine_id for row in refused(spark, *reversed(lines)).collect()}
+    first = {row.quarantine_id for row in quarantined(spark, *lines).collect()}
+    again = {row.quarantine_id for row in quarantined(spark, *reversed(lines)).collect()}
     assert len(first) == 4
     assert again == first
 
@@ -53,7 +49,7 @@ def test_what_is_not_utf8_comes_back_byte_for_byte(spark):
         "cast(bytes as string) as raw", "'a.json' as origin", "timestamp '2024-03-17' as arrived_at"
     )
     rules = {"not_utf8": json_records.rules()["not_utf8"], "never_right": F.lit(False)}
-    kept = quarantine.to_table(quarantine.with_reasons(lines.withColumn("is_object", F.lit(True)), rules), "events")
+    kept = quarantine.to_table(with_reasons(lines.withColumn("is_object", F.lit(True)), rules), "events")
     texts = kept.select("raw", "is_base64").collect()
     assert {base64.b64decode(row.raw) if row.is_base64 else row.raw.encode() for row in texts} == set(sent)
     assert sum(row.is_base64 for row in texts) == 4
@@ -61,13 +57,25 @@ def test_what_is_not_utf8_comes_back_byte_for_byte(spark):
     assert {bytes(row.raw) for row in again} == set(sent)
 
 
-def test_a_row_is_added_once_and_open_until_it_is_marked(spark, tmp_path):
-    path = str(tmp_path / "quarantine")
-    add(refused(spark, ("x", "a.json"), ("y", "a.json")), path)
-    add(refused(spark, ("x", "a.json"), ("z", "a.json")), path)
-    assert sorted(row.raw for row in hive_table.read(spark, path, schemas.QUARANTINE).collect()) == ["x", "y", "z"]
+def test_a_row_is_added_once_and_open_until_it_is_replayed(spark, trial):
+    table, every = trial.quarantine_table, F.lit(True)
+    quarantine.add(quarantined(spark, ("x", "a.json"), ("y", "a.json")), table, "events")
+    quarantine.add(quarantined(spark, ("x", "a.json"), ("z", "a.json")), table, "events")
+    assert sorted(row["raw"] for row in trial.quarantine()) == ["x", "y", "z"]
 
-    still_open = quarantine.open_rows(spark, path, "events")
-    quarantine.mark_replayed(still_open.where("raw = 'x'"), path, "events")
-    assert sorted(row.raw for row in quarantine.open_rows(spark, path, "events").collect()) == ["y", "z"]
-    assert quarantine.open_rows(spark, path, "clickstream").isEmpty()
+    quarantine.mark_replayed(quarantine.open_rows(spark, table, "events", F.col("raw") == "x"), table)
+    assert sorted(row.raw for row in quarantine.open_rows(spark, table, "events", every).collect()) == ["y", "z"]
+    assert quarantine.open_rows(spark, table, "clickstream", every).isEmpty()
+    (replayed,) = [row for row in trial.quarantine() if row["replayed_at"]]
+    assert replayed["raw"] == "x"
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(replayed["replayed_at"])) < timedelta(minutes=5)
+
+    quarantine.mark_replayed(spark.createDataFrame([(replayed["quarantine_id"],)], "quarantine_id string"), table)
+    assert replayed in trial.quarantine()  # <- the first time stays
+
+
+def test_rows_are_compared_from_the_first_arrival_on(spark, trial):
+    rows = quarantined(spark, ("x", "kinesis:events@2024-03-17T11:00:00.000Z"))
+    for _ in range(2):
+        quarantine.add(rows, trial.quarantine_table, "events", since=NOW.replace(tzinfo=UTC))
+    assert [row["raw"] for row in trial.quarantine()] == ["x"]

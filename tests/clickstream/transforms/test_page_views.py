@@ -84,13 +84,8 @@ def test_batches_add_up_to_what_one_would_count(spark):
     for batch in (0, 1, 1, 2):  # <- one is landed twice
         new = validated(spark, *[view(*each) for each in seen[batch::3]]).transform(page_views.per_window, MINUTE)
         untouched = stored.join(new, [*page_views.KEY], "left_anti").select(*schemas.PAGE_COUNTS.names)
-        stored = (
-            new
-            .transform(page_views.added, stored, f"q/{batch}")
-            .select(*schemas.PAGE_COUNTS.names)
-            .unionByName(untouched)
-            .localCheckpoint()
-        )
+        counted = new.transform(page_views.added, stored, f"q/{batch}").select(*schemas.PAGE_COUNTS.names)
+        stored = counted.unionByName(untouched).localCheckpoint()
 
     views, users = defaultdict(int), defaultdict(set)
     for page, user, at in seen:

@@ -177,7 +177,7 @@ def test_what_is_told_of_a_session(spark):
         " exit_page string, device_type string, country string, is_bounce boolean",
     )
     found = sessions.to_sessions(sessions.to_session_events(activity(rows), SessionWindow(TEN_SECONDS, DAY)))
-    assert [field.simpleString() for field in found.schema] == [field.simpleString() for field in schemas.SESSIONS]
+    assert [field.simpleString() for field in found.schema] == [field.simpleString() for field in schemas.SESSIONS.rows]
     assert_df_equality(found.select(*expected.columns), expected, ignore_row_order=True, ignore_nullable=True)
 
 
