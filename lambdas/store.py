@@ -80,18 +80,18 @@ class TargetTable:
     name: str
     kind: type[LiveState]
     key: tuple[str, str]
-    ttl: timedelta  # from the arrival of the record
+    ttl_variable: str  # of the function's environment, in days
+    default_ttl_days: int
 
-
-def _ttl(variable: str, default: int) -> timedelta:
-    return timedelta(days=int(os.environ.get(variable, default)))
+    @property
+    def ttl(self) -> timedelta:
+        """The time from a record's arrival until its item expires."""
+        return timedelta(days=int(os.environ.get(self.ttl_variable, self.default_ttl_days)))
 
 
 TABLES: Mapping[str, TargetTable] = {  # by stream
-    "sessions": TargetTable("live_sessions", Session, ("user_id", "session_number"), _ttl("SESSIONS_TTL_DAYS", 7)),
-    "page_counts": TargetTable(
-        "live_page_counts", PageCount, ("page", "window_start"), _ttl("PAGE_COUNTS_TTL_DAYS", 2)
-    ),
+    "sessions": TargetTable("live_sessions", Session, ("user_id", "session_number"), "SESSIONS_TTL_DAYS", 7),
+    "page_counts": TargetTable("live_page_counts", PageCount, ("page", "window_start"), "PAGE_COUNTS_TTL_DAYS", 2),
 }
 
 
