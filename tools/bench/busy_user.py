@@ -18,10 +18,10 @@ def main(events: Path, out: Path) -> None:
     is_fifth = F.pmod(F.hash("event_uuid"), F.lit(5)) == 0
     busy = (
         spark.read
-        .schema(schemas.EVENTS)
+        .schema(schemas.EVENTS.columns)
         .parquet(f"{events}/events/data")
         .withColumn("user_id", F.when(is_fifth, F.lit("u0")).otherwise(F.col("user_id")))
-        .sort(*schemas.EVENTS_PARTITIONS)
+        .sort(*schemas.EVENTS.partitions)
     )
     busy.select(*schemas.EVENTS.names).writeTo("events").append()
     spark.stop()

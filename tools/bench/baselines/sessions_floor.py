@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clickstream import schemas
 from clickstream.runtime import glue
+from clickstream.storage import iceberg
 from clickstream.transforms import activity
 from local import lake
 
@@ -15,7 +16,8 @@ def main(lake_path: Path, out: Path) -> None:
     spark = lake.session(lake_path)
     for name, value in glue.SESSION_SETTINGS.items():
         spark.conf.set(name, value)
-    valid = activity.from_events(spark.table("events"), "events", timedelta(days=7)).where(activity.IS_TAKEN)
+    events = iceberg.read(spark, "events", schemas.EVENTS)
+    valid = activity.from_events(events, "events", timedelta(days=7)).where("reasons is null")
     by_user = valid.select(*schemas.ACTIVITY.names).repartition("user_id")
     in_order = by_user.sortWithinPartitions("user_id", "event_time", "event_uuid")
     in_order.write.parquet(str(out / "session_events"))
