@@ -1,1 +1,1 @@
-"""One file, one function (``transform`` has two); no Spark. A zip of this folder and ``simulator`` holds them all."""
+"""One function per file (``transform`` has two), without Spark; one zip holds them, ``simulator`` and the library."""

@@ -1,4 +1,4 @@
-"""A record's bytes as lines: producers send one JSON object a record, or several as lines."""
+"""A record's bytes -> lines: a producer sends one JSON object a record, or several as lines."""
 
 import json
 
@@ -6,10 +6,10 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)  # a number may have
 
 
 def split(data: bytes) -> list[bytes]:
-    """Cut into lines without their ends; what is nothing but white space is no line.
+    """Split into lines without their line feeds, leaving out those of white space only.
 
-    Bytes stay as sent, with one exception: an object that its producer wrote over several lines becomes one line. Its
-    line feeds can only stand between tokens, so spaces do as well.
+    Bytes stay as sent, with one exception: an object that spans several lines becomes one line. Its line feeds can only
+    stand between tokens, so spaces replace them.
     """
     if b"\n" in data.strip() and is_object(data):
         return [data.replace(b"\n", b" ")]
@@ -17,7 +17,7 @@ def split(data: bytes) -> list[bytes]:
 
 
 def is_object(text: bytes) -> bool:
-    """Whether it is one JSON object and no more, in UTF-8."""
+    """Whether the text is exactly one JSON object, in UTF-8."""
     try:
         return isinstance(_DECODER.decode(text.decode()), dict)
     except (ValueError, RecursionError):  # the latter: thousands of brackets

@@ -4,14 +4,17 @@ Reads   a batch of a shard's records, each one JSON object: ``Session`` or ``Pag
 Writes  one item a key, with ``expires_at`` for DynamoDB's TTL
 Retry   safe: an item is set as a whole, and only over one of a lower version
 
-A record is ``written``, ``older`` (than the item, than another in the batch, or the same again), ``malformed`` or
-``failed`` (DynamoDB refused, after the SDK's own retries). The last two are reported. All others are written whether or
-not one is reported: Lambda sends everything from the lowest report on again, and gives up all of it together.
+A record is ``written``, ``older`` (than the item or another record of the batch, or the same again), ``malformed`` or
+``failed`` (DynamoDB did not take it, after the SDK's own retries). The last two are reported; all others are written
+nevertheless, because Lambda retries everything from the lowest reported record on, and finally sends all of it to the
+dead-letter queue.
 
-Items are put one by one, since BatchWriteItem takes no condition.
+Items are put one by one, since BatchWriteItem takes no condition. An item expires a number of days after its record
+arrived: set SESSIONS_TTL_DAYS (7) and PAGE_COUNTS_TTL_DAYS (2) in the function's environment.
 """
 
 import json
+import os
 import re
 from base64 import b64decode
 from collections import Counter
@@ -20,11 +23,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache, partial
-from typing import Any, NamedTuple, NewType
+from typing import TYPE_CHECKING, Any, NamedTuple, NewType
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_PARTITION_KEY_BYTES = 2048
@@ -33,12 +39,12 @@ WRITERS = 16  # a put takes milliseconds of waiting
 ATTEMPTS = 8  # of the SDK, when DynamoDB throttles
 
 Instant = NewType("Instant", str)
-"""2024-03-17T10:15:30.123Z: as text in the order of time."""
+"""2024-03-17T10:15:30.123Z, so that texts sort by time."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A record of the stream ``sessions``: a session as far as it is known."""
+    """A record of the stream ``sessions``: the state of a session."""
 
     user_id: str
     session_number: int
@@ -53,56 +59,62 @@ class Session:
 
 @dataclass(frozen=True)
 class PageCount:
-    """A record of the stream ``page_counts``: a page in a window as far as it is known."""
+    """A record of the stream ``page_counts``: the counts of a page in a window."""
 
     page: str
     window_start: Instant
     window_seconds: int
     views: int
     users: int  # distinct
-    pages: int  # 1, but for the page `*`, which stands for all pages of the window
+    pages: int  # 1; for the page `*`, the number of pages in the window
     version: int  # grows whenever the counts change
 
 
-Record = Session | PageCount
+LiveState = Session | PageCount
 
 
 @dataclass(frozen=True)
-class Table:
-    """Where a stream's records go."""
+class TargetTable:
+    """The table of DynamoDB that a stream's records are written to."""
 
     name: str
-    record: type[Record]
+    kind: type[LiveState]
     key: tuple[str, str]
-    kept: timedelta  # from the arrival of the record on
+    ttl_variable: str  # of the function's environment, in days
+    default_ttl_days: int
+
+    @property
+    def ttl(self) -> timedelta:
+        """The time from a record's arrival until its item expires."""
+        return timedelta(days=int(os.environ.get(self.ttl_variable, self.default_ttl_days)))
 
 
-TABLES: Mapping[str, Table] = {
-    "sessions": Table("live_sessions", Session, ("user_id", "session_number"), timedelta(days=7)),
-    "page_counts": Table("live_page_counts", PageCount, ("page", "window_start"), timedelta(days=2)),
+TABLES: Mapping[str, TargetTable] = {  # by stream
+    "sessions": TargetTable("live_sessions", Session, ("user_id", "session_number"), "SESSIONS_TTL_DAYS", 7),
+    "page_counts": TargetTable("live_page_counts", PageCount, ("page", "window_start"), "PAGE_COUNTS_TTL_DAYS", 2),
 }
 
 
 class Arrived(NamedTuple):
-    """A record, its place in the shard, and when its item expires."""
+    """A record's content, its place in the shard, and when its item expires."""
 
     sequence_number: str
-    record: Record
+    state: LiveState
     expires_at: int  # Unix s
 
 
 class MalformedError(ValueError):
-    """The bytes are not what the stream carries."""
+    """The bytes are not a record of the stream."""
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Answer Lambda."""
+    """Store a batch, as Lambda's event source mapping calls it."""
     stream = event["Records"][0]["eventSourceARN"].rpartition("/")[2]
     return store(event["Records"], TABLES[stream], _dynamodb())
 
 
-def store(records: list[dict[str, Any]], table: Table, dynamodb: Any) -> dict[str, Any]:
-    """Write the newest record of every key, and report the records that have to come again."""
+def store(records: list[dict[str, Any]], table: TargetTable, dynamodb: "DynamoDBClient") -> dict[str, Any]:
+    """Write the newest record of every key; return the records to retry, as ReportBatchItemFailures has it."""
     counts = Counter(records=len(records))
     failures: list[str] = []
     newest: dict[tuple[Any, ...], Arrived] = {}
@@ -114,10 +126,10 @@ def store(records: list[dict[str, Any]], table: Table, dynamodb: Any) -> dict[st
             counts["malformed"] += 1
             failures.append(raw["kinesis"]["sequenceNumber"])
             continue
-        key = tuple(getattr(arrived.record, name) for name in table.key)
+        key = tuple(getattr(arrived.state, name) for name in table.key)
         if key in newest:
             counts["older"] += 1
-        if key not in newest or arrived.record.version > newest[key].record.version:
+        if key not in newest or arrived.state.version > newest[key].state.version:
             newest[key] = arrived
     with ThreadPoolExecutor(WRITERS) as writers:
         outcomes = list(writers.map(partial(_put, table=table, dynamodb=dynamodb), newest.values()))
@@ -131,8 +143,8 @@ def store(records: list[dict[str, Any]], table: Table, dynamodb: Any) -> dict[st
     return {"batchItemFailures": [{"itemIdentifier": sequence_number} for sequence_number in failures]}
 
 
-def read(data: bytes, kind: type[Record]) -> Record:
-    """Read a record; fields that it has besides are left out."""
+def read(data: bytes, kind: type[LiveState]) -> LiveState:
+    """Parse and check a record; unknown fields are ignored."""
     try:
         sent = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
@@ -145,29 +157,29 @@ def read(data: bytes, kind: type[Record]) -> Record:
     return kind(**{field.name: sent[field.name] for field in fields(kind)})
 
 
-def item(record: Record, expires_at: int) -> dict[str, dict[str, Any]]:
-    """Write it as DynamoDB's API does."""
-    return {name: _attribute(value) for name, value in {**asdict(record), "expires_at": expires_at}.items()}
+def item(state: LiveState, expires_at: int) -> dict[str, dict[str, Any]]:
+    """Return the item as DynamoDB's API has it."""
+    return {name: _attribute(value) for name, value in {**asdict(state), "expires_at": expires_at}.items()}
 
 
-def _arrived(sent: dict[str, Any], table: Table) -> Arrived:
+def _arrived(sent: dict[str, Any], table: TargetTable) -> Arrived:
     try:
         data = b64decode(sent["data"], validate=True)
     except ValueError as error:
         raise MalformedError(f"not base64: {error}") from error
-    expires_at = int(sent["approximateArrivalTimestamp"] + table.kept.total_seconds())
-    return Arrived(sent["sequenceNumber"], read(data, table.record), expires_at)
+    expires_at = int(sent["approximateArrivalTimestamp"] + table.ttl.total_seconds())
+    return Arrived(sent["sequenceNumber"], read(data, table.kind), expires_at)
 
 
-def _put(arrived: Arrived, table: Table, dynamodb: Any) -> str:
-    """Set the item unless its version is reached already; say what became of the record."""
+def _put(arrived: Arrived, table: TargetTable, dynamodb: "DynamoDBClient") -> str:
+    """Set the item unless the table holds this version or a newer one; return what the record is counted as."""
     try:
         dynamodb.put_item(
             TableName=table.name,
-            Item=item(arrived.record, arrived.expires_at),
+            Item=item(arrived.state, arrived.expires_at),
             ConditionExpression="attribute_not_exists(#version) or #version < :version",
             ExpressionAttributeNames={"#version": "version"},
-            ExpressionAttributeValues={":version": _attribute(arrived.record.version)},
+            ExpressionAttributeValues={":version": _attribute(arrived.state.version)},
         )
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ConditionalCheckFailedException":
@@ -184,7 +196,7 @@ def _attribute(value: str | int | bool) -> dict[str, Any]:  # noqa: FBT001
 
 
 def _is_text(value: object) -> bool:
-    """Whether DynamoDB takes it, for a key too."""
+    """Whether it is a text that fits even a key of DynamoDB."""
     try:
         return isinstance(value, str) and 0 < len(value.encode()) <= MAX_PARTITION_KEY_BYTES
     except UnicodeEncodeError:  # half of a surrogate pair
@@ -213,10 +225,10 @@ CHECKS: Mapping[Any, Callable[[object], bool]] = {
 }
 
 
-def client() -> Any:
-    """Make one that asks again, ever later, where DynamoDB throttles."""
-    retries = {"mode": "standard", "max_attempts": ATTEMPTS}
-    return boto3.client("dynamodb", config=Config(retries=retries, max_pool_connections=WRITERS))
+def client() -> "DynamoDBClient":
+    """Return a client that retries with backoff while DynamoDB throttles."""
+    config = Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}, max_pool_connections=WRITERS)
+    return boto3.client("dynamodb", config=config)
 
 
 _dynamodb = cache(client)

@@ -1,11 +1,11 @@
-"""Stands in for Glue's closed JVM classes, for exactly the calls that our jobs make; does nothing where they exist."""
+"""Stubs of Glue's closed JVM classes, for exactly the calls that our jobs make; unused where the classes exist."""
 
 from typing import Any
 
 from awsglue.context import GlueContext
 from awsglue.dataframereader import DataFrameReader
 from awsglue.job import Job
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
 from py4j.java_gateway import JavaClass
 from pyspark.sql import DataFrame, SparkSession, SQLContext
 
@@ -13,7 +13,7 @@ from clickstream.errors import InputError
 
 
 def install_glue_stubs(spark: SparkSession) -> list[str] | None:
-    """Replace what needs Glue's JVM classes; return a list that committed jobs are added to, None where Glue is."""
+    """Replace what needs Glue's JVM classes; return the list that committed jobs are added to, or None inside Glue."""
     if isinstance(spark._jvm.com.amazonaws.services.glue.GlueContext, JavaClass):  # type: ignore[union-attr]  # noqa: SLF001  # as awsglue does
         return None
     committed: list[str] = []
@@ -45,21 +45,22 @@ def install_glue_stubs(spark: SparkSession) -> list[str] | None:
 
 
 def _kinesis(spark: SparkSession, options: dict[str, str]) -> DataFrame:
-    """Give what Glue's connection gives with ``inferSchema`` and ``addRecordTimestamp``: a text, and its arrival."""
-    asked = {name: options[name] for name in ("classification", "inferSchema", "addRecordTimestamp")}
-    if asked != {"classification": "json", "inferSchema": "true", "addRecordTimestamp": "true"}:
-        raise NotImplementedError(f"a stream read with {asked} needs Glue itself")
+    """Read what Glue's connection gives with ``inferSchema`` and ``addRecordTimestamp``: the text and its arrival."""
+    format_options = {name: options[name] for name in ("classification", "inferSchema", "addRecordTimestamp")}
+    if format_options != {"classification": "json", "inferSchema": "true", "addRecordTimestamp": "true"}:
+        raise NotImplementedError(f"a stream read with {format_options} needs Glue itself")
     if spark.version.startswith("3."):
         raise NotImplementedError("Spark 3.5 has no data sources in Python, and no Kinesis without Glue; use .venv")
-    from local.kinesis_source import KinesisDataSource, Options, Stream  # noqa: PLC0415
+    from local.kinesis_source import KinesisDataSource, Options, StreamClient  # noqa: PLC0415
 
     spark.dataSource.register(KinesisDataSource)
-    rest = {name: text for name, text in options.items() if name not in {*asked, "emitConsumerLagMetrics"}}
+    ignored = {*format_options, "emitConsumerLagMetrics"}
+    connection = {name: text for name, text in options.items() if name not in ignored}
     try:
-        Stream.connect(Options.parse(rest)).parents_per_shard()
+        StreamClient.connect(Options.parse(connection)).parents_per_shard()
     except (BotoCoreError, ClientError, ValueError) as error:
-        raise InputError(f"stream {rest.get('streamName', rest.get('streamARN'))}: {error}") from error
-    records = spark.readStream.format("kinesis").options(**rest).load()
+        raise InputError(f"stream {connection.get('streamName', connection.get('streamARN'))}: {error}") from error
+    records = spark.readStream.format("kinesis").options(**connection).load()
     return records.selectExpr(
         "cast(data as string) as `$json$data_infer_schema$_temporary$`",
         "approximateArrivalTimestamp as __src_timestamp",
@@ -67,7 +68,7 @@ def _kinesis(spark: SparkSession, options: dict[str, str]) -> DataFrame:
 
 
 class _Missing:
-    """Where a JVM object would be: using it fails with the name of the call."""
+    """Stands for a JVM object; any use raises an error that names the call."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -1,9 +1,10 @@
-"""Spark's jars from Maven Central, at exact versions: fetched once, checked against their hashes, kept in .cache/jars.
+"""Spark's jars from Maven Central: exact versions, fetched once into .cache/jars, verified by SHA-256.
 
-``python -m local.jars`` fetches what the installed Spark needs. ``CLICKSTREAM_JARS`` names another folder.
+``python -m local.jars`` fetches those of the installed Spark. Set ``CLICKSTREAM_JARS`` for another folder.
 """
 
 import hashlib
+import logging
 import os
 import sys
 import urllib.request
@@ -34,14 +35,16 @@ JARS = {  # the path in Maven Central and the SHA-256, by Spark's version
     ],
 }
 
+logger = logging.getLogger(__name__)
+
 
 def fetch() -> list[Path]:
-    """Return the jars of the installed Spark, after fetching those that are not there yet."""
+    """Return the jars of the installed Spark; fetch missing ones first."""
     version = pyspark.__version__.rpartition(".")[0]
     if version not in JARS:
         sys.exit(
-            f"setup: Spark {pyspark.__version__} is none of {', '.join(JARS)};"
-            " make the environment by local/setup.sh 6.0 or local/setup.sh 5.1"
+            f"setup: Spark {pyspark.__version__} is not supported (supported: {', '.join(JARS)});"
+            " create the environment with local/setup.sh 6.0 or local/setup.sh 5.1"
         )
     return [_fetched(path, sha256) for path, sha256 in JARS[version]]
 
@@ -49,11 +52,11 @@ def fetch() -> list[Path]:
 def _fetched(path: str, sha256: str) -> Path:
     jar = CACHE / path.rpartition("/")[2]
     if not jar.exists():
-        print(f"setup: {jar.name} -> {CACHE}", file=sys.stderr)
+        logger.info("%s -> %s", jar.name, CACHE)
         with urllib.request.urlopen(f"{MAVEN_CENTRAL}/{path}") as response:  # noqa: S310  # https, from above
             content = response.read()
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise OSError(f"{path} from Maven Central has another SHA-256 than {sha256}")
+            raise OSError(f"{path} from Maven Central does not have the SHA-256 {sha256}")
         CACHE.mkdir(parents=True, exist_ok=True)
         partial = jar.with_suffix(".partial")
         partial.write_bytes(content)
@@ -62,4 +65,5 @@ def _fetched(path: str, sha256: str) -> Path:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="setup: %(message)s")
     fetch()

@@ -1,27 +1,27 @@
 """Kinesis as a streaming source of Spark 4: format ``kinesis``, with the names of the options of Glue's connection.
 
-An offset gives every shard a position, and a batch is what lies between two offsets: it can be read again from Spark's
-log of offsets alone. The positions are
+An offset holds a position for every shard, and a batch is what lies between two offsets, so Spark's log of offsets is
+all that it takes to read a batch again. The positions are
 
-    TRIM_HORIZON                before all that the shard holds
-    AT_TIMESTAMP:<Unix ms>      before all that arrived since, and nothing has
+    TRIM_HORIZON                before the shard's first record
+    AT_TIMESTAMP:<Unix ms>      before the first record that arrived then or later; none has yet
     AFTER_SEQUENCE_NUMBER:<n>   after that record
     SHARD_END                   closed, and read to its end
 
-What a batch holds is fetched when it is planned, as far as the limits allow, and kept in files until it is committed.
-A shard that was split or merged is read to its end in an earlier batch than its children. The first batch after a
-start, which is the only one under ``availableNow``, knows no limits and takes parents and children:
+A batch's records are fetched when the batch is planned, up to the limits, and buffered in files until it is committed.
+A shard that was split or merged is read to its end in an earlier batch than its children. The first batch after a start
+(under ``availableNow`` the only one) has no limits and holds parents and children:
 docs/decisions/0009-draining-kinesis-locally.md.
 """
 
 import json
+import logging
 import math
 import os
 import re
 import shutil
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -31,10 +31,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 import pyarrow as pa  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
 from pyspark.sql.types import StructType
 
@@ -42,7 +42,7 @@ T = TypeVar("T")
 Offset = dict[str, str]
 
 TRIM_HORIZON, AT_TIMESTAMP, AFTER, SHARD_END = "TRIM_HORIZON", "AT_TIMESTAMP", "AFTER_SEQUENCE_NUMBER", "SHARD_END"
-LATEST = "LATEST"  # what a query starts with, never part of an offset: it is another place tomorrow
+LATEST = "LATEST"  # a starting position, never part of an offset, because it moves
 
 COLUMNS = (
     "data binary, streamName string, shardId string, partitionKey string, sequenceNumber string,"
@@ -69,14 +69,16 @@ RECORDS_PER_READ = 10_000  # the most of GetRecords; docs.aws.amazon.com/kinesis
 IDLE_SECONDS = 0.2  # 5 reads a second and shard; docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 SHARDS_AT_ONCE = 8
 
+logger = logging.getLogger(__name__)
+
 
 class DataLossError(Exception):
-    """Records that were not read yet are gone."""
+    """Records are gone before they were read."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the connection was given, and Glue's defaults for the rest."""
+    """The options of the connection, with Glue's defaults."""
 
     stream: str
     region: str | None
@@ -89,15 +91,15 @@ class Options:
     list_seconds: float
     retries: int
     retry_seconds: float
-    retry_seconds_at_most: float
+    max_retry_seconds: float
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Self:
-        """Read the options, whatever the case of their names."""
-        left = {name.lower(): text for name, text in given.items()}
+        """Parse the options; their names are case-insensitive."""
+        unknown = {name.lower(): text for name, text in given.items()}
 
         def take(name: str, read: Callable[[str], T], default: str) -> T:
-            text = left.pop(name.lower(), default)
+            text = unknown.pop(name.lower(), default)
             try:
                 return read(text)
             except ValueError as error:
@@ -105,7 +107,7 @@ class Options:
 
         named, (arn_region, arn_stream) = take("streamName", str, ""), take("streamARN", _region_and_stream, "")
         if bool(named) == bool(arn_stream):
-            raise ValueError("one of streamARN and streamName is needed, and not both")
+            raise ValueError("give either streamARN or streamName")
         parsed = cls(
             stream=named or arn_stream,
             region=take("awsRegion", str, arn_region) or None,
@@ -118,12 +120,12 @@ class Options:
             list_seconds=take("describeShardInterval", _seconds, "1s"),
             retries=take("numRetries", _natural, "3"),
             retry_seconds=take("retryIntervalMs", _natural, "1000") / 1000,
-            retry_seconds_at_most=take("maxRetryIntervalMs", _natural, "10000") / 1000,
+            max_retry_seconds=take("maxRetryIntervalMs", _natural, "10000") / 1000,
         )
-        take("avoidEmptyBatches", _boolean, "false")  # there are none here but where a shard appears or ends
+        take("avoidEmptyBatches", _boolean, "false")  # only a shard that appears or ends makes one here
         take("addRecordTimestamp", _boolean, "false")  # approximateArrivalTimestamp is always there
-        if left:
-            raise ValueError(f"{', '.join(sorted(left))}: no such option of the kinesis connection")
+        if unknown:
+            raise ValueError(f"{', '.join(sorted(unknown))}: no such option of the kinesis connection")
         return parsed
 
 
@@ -147,7 +149,7 @@ def _starting_position(text: str) -> str:
         raise ValueError("not latest, trim_horizon, earliest or an ISO 8601 timestamp") from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     if at > datetime.now(UTC):
-        raise ValueError("lies ahead")
+        raise ValueError("is in the future")
     return f"{AT_TIMESTAMP}:{int(at.timestamp() * 1000)}"
 
 
@@ -171,7 +173,7 @@ def _positive(text: str) -> int:
 
 def _records_per_read(text: str) -> int:
     if _positive(text) > RECORDS_PER_READ:
-        raise ValueError(f"Kinesis gives {RECORDS_PER_READ} at most")
+        raise ValueError(f"Kinesis returns at most {RECORDS_PER_READ}")
     return int(text)
 
 
@@ -185,15 +187,15 @@ def _seconds(text: str) -> float:
 
 @dataclass(frozen=True)
 class Page:
-    """What one read of a shard gave."""
+    """The records of one GetRecords."""
 
     records: list[dict[str, Any]]
     position: str  # after them
-    is_last: bool  # for now: the shard holds no more
+    is_last: bool  # the shard holds no more at present
 
     @property
     def arrived(self) -> float:
-        """When its last record did, in Unix seconds."""
+        """The arrival of its last record in Unix seconds."""
         return _arrived(self.records[-1]) if self.records else 0.0
 
 
@@ -201,115 +203,114 @@ def _arrived(record: dict[str, Any]) -> float:
     return float(record["ApproximateArrivalTimestamp"].timestamp())
 
 
-class Stream:
-    """The calls that reading takes, each repeated while Kinesis throttles it."""
+class StreamClient:
+    """The calls that reading a stream takes, each retried while Kinesis throttles it."""
 
     def __init__(self, client: Any, options: Options) -> None:
-        """Take a client that leaves it to us when to try again."""
         self._client = client
         self._options = options
 
     @classmethod
     def connect(cls, options: Options) -> Self:
-        """Make the client."""
+        """Create a client that leaves retries to this class."""
         config = Config(
             region_name=options.region, retries={"total_max_attempts": 1}, max_pool_connections=SHARDS_AT_ONCE
         )
         return cls(boto3.client("kinesis", endpoint_url=options.endpoint, config=config), options)
 
     def parents_per_shard(self) -> dict[str, list[str]]:
-        """List the shards whose records Kinesis still keeps."""
+        """Return the parents of each shard whose records Kinesis still keeps."""
         parents = {}
-        asked = {"StreamName": self._options.stream}
-        while asked:
-            answer = self._call(self._client.list_shards, **asked)
-            for shard in answer["Shards"]:
+        request = {"StreamName": self._options.stream}
+        while request:
+            response = self._call(self._client.list_shards, **request)
+            for shard in response["Shards"]:
                 named = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
                 parents[shard["ShardId"]] = [parent for parent in named if parent]
-            asked = {"NextToken": answer["NextToken"]} if "NextToken" in answer else {}
+            request = {"NextToken": response["NextToken"]} if "NextToken" in response else {}
         return parents
 
     def pages(self, shard: str, position: str, size: int) -> Iterator[Page]:
-        """Read a shard from a position on: until it ends if it is closed, for ever if it is open."""
+        """Read a shard from a position on: a closed one until it ends, an open one for ever."""
         iterator = self._iterator(shard, position)
         while iterator:
             try:
-                answer = self._call(self._client.get_records, ShardIterator=iterator, Limit=size)
+                response = self._call(self._client.get_records, ShardIterator=iterator, Limit=size)
             except self._client.exceptions.ExpiredIteratorException:
                 iterator = self._iterator(shard, position)
                 continue
-            iterator, records = answer.get("NextShardIterator"), answer["Records"]
+            iterator, records = response.get("NextShardIterator"), response["Records"]
             if position.startswith(AT_TIMESTAMP):  # which boto3 sends in whole seconds
                 records = [record for record in records if _arrived(record) >= int(position.partition(":")[2]) / 1000]
             if not iterator:
                 position = SHARD_END
             elif records:
                 position = f"{AFTER}:{records[-1]['SequenceNumber']}"
-            yield Page(records, position, is_last=answer["MillisBehindLatest"] == 0)
+            yield Page(records, position, is_last=response["MillisBehindLatest"] == 0)
 
-    def lost(self, what: str) -> None:
-        """Raise, or warn and go on, as ``failOnDataLoss`` says."""
+    def data_loss(self, what: str) -> None:
+        """Raise ``DataLossError`` with ``failOnDataLoss``; otherwise log a warning."""
         if self._options.fails_on_data_loss:
             raise DataLossError(f"stream {self._options.stream}: {what}")
-        warnings.warn(f"stream {self._options.stream}: {what}; going on without", stacklevel=2)
+        logger.warning("stream %s: %s; continuing without", self._options.stream, what)
 
     def _iterator(self, shard: str, position: str) -> str | None:
         kind, _, value = position.partition(":")
-        asked: dict[str, Any] = {"StreamName": self._options.stream, "ShardId": shard, "ShardIteratorType": kind}
+        request: dict[str, Any] = {"StreamName": self._options.stream, "ShardId": shard, "ShardIteratorType": kind}
         if kind == AT_TIMESTAMP:
-            asked["Timestamp"] = int(value) / 1000
+            request["Timestamp"] = int(value) / 1000
         elif kind == AFTER:
-            asked["StartingSequenceNumber"] = value
+            request["StartingSequenceNumber"] = value
         try:
-            return str(self._call(self._client.get_shard_iterator, **asked)["ShardIterator"])
+            return str(self._call(self._client.get_shard_iterator, **request)["ShardIterator"])
         except self._client.exceptions.ResourceNotFoundException:
-            self.lost(f"{shard} is gone")
+            self.data_loss(f"{shard} is gone")
             return None
         except self._client.exceptions.InvalidArgumentException:
             if kind == TRIM_HORIZON:
                 raise
-            self.lost(f"{shard} has no position {position}")
+            self.data_loss(f"{shard} has no position {position}")
             return self._iterator(shard, TRIM_HORIZON)
 
-    def _call(self, operation: Callable[..., Any], **asked: Any) -> Any:
+    def _call(self, operation: Callable[..., Any], **request: Any) -> Any:
         wait = self._options.retry_seconds
         for _ in range(self._options.retries):
             try:
-                return operation(**asked)
+                return operation(**request)
             except ClientError as error:
                 if error.response["Error"]["Code"] not in THROTTLED:
                     raise
-            time.sleep(min(wait, self._options.retry_seconds_at_most))
+                logger.info("stream %s: throttled, retrying in %s s", self._options.stream, wait, exc_info=True)
+            time.sleep(min(wait, self._options.max_retry_seconds))
             wait *= 2
-        return operation(**asked)
+        return operation(**request)
 
 
 @dataclass(frozen=True)
 class Range(InputPartition):
-    """What a batch holds of a shard, and the file where it may lie already."""
+    """The part of a shard in a batch, and the file that may buffer it already."""
 
     shard: str
     start: str
     end: str
-    spool: Path | None
+    buffer: Path | None
 
 
 class KinesisStreamReader(DataSourceStreamReader):
-    """Plans in one process, which lives as long as the query; reads in others."""
+    """Plans batches in one process, which lives as long as the query; reads in others."""
 
     def __init__(self, options: Options) -> None:
-        """Touch nothing yet: every process makes one."""
         self._options = options
-        self._position: Offset | None = None  # where the batch ends that was planned last
-        self._latest: Offset | None = None  # where the next one will
+        self._position: Offset | None = None  # the end of the batch planned last
+        self._latest: Offset | None = None  # the end of the next batch
         self._parents: dict[str, list[str]] = {}
         self._listed_at = float("-inf")
-        self._pages: dict[str, tuple[str, Iterator[Page]]] = {}  # by shard: a position, and what goes on from there
-        self._spools: dict[tuple[str, str], Path] = {}  # by start and end
+        self._pages: dict[str, tuple[str, Iterator[Page]]] = {}  # by shard: a position, and the pages from there on
+        self._buffers: dict[tuple[str, str], Path] = {}  # by start and end
 
     @cached_property
-    def _stream(self) -> Stream:
-        return Stream.connect(self._options)
+    def _stream(self) -> StreamClient:
+        return StreamClient.connect(self._options)
 
     @cached_property
     def _root(self) -> Path:
@@ -321,36 +322,36 @@ class KinesisStreamReader(DataSourceStreamReader):
         return dict.fromkeys(sorted(self._shards()), now if self._options.start == LATEST else self._options.start)
 
     def initialOffset(self) -> Offset:  # noqa: N802
-        """Say where a query without a checkpoint starts."""
+        """Return where a query without a checkpoint starts."""
         return self._initial
 
     def latestOffset(self) -> Offset:  # noqa: N802
-        """Say where the next batch ends."""
+        """Return where the next batch ends."""
         if self._position is None:
             if self._options.start == LATEST:
-                return self._initial  # an empty batch, which puts into the log what `latest` was
+                return self._initial  # an empty batch, which logs what `latest` was
             self._position = self._initial
         if self._latest in (None, self._position):
             self._latest = self._advance(self._position, limited=self._latest is not None)
         return self._latest
 
     def partitions(self, start: Offset, end: Offset) -> list[Range]:
-        """Plan a batch; with twice the same offset, Spark tells where a query stands that goes on."""
+        """Plan a batch; Spark also calls it with the same offset twice, to tell where a resumed query stands."""
         self._position = end
         for shard in start.keys() - end.keys():
             if start[shard] != SHARD_END and shard not in self._shards():
-                self._stream.lost(f"{shard} is gone, and was read only up to {start[shard]}")
-        spool = self._spools.get(_key(start, end))
+                self._stream.data_loss(f"{shard} is gone, and was read only up to {start[shard]}")
+        buffer = self._buffers.get(_key(start, end))
         return [
-            Range(shard, start.get(shard, TRIM_HORIZON), position, spool and spool / shard)
+            Range(shard, start.get(shard, TRIM_HORIZON), position, buffer and buffer / shard)
             for shard, position in end.items()
             if position != start.get(shard) and position.startswith((AFTER, SHARD_END))
         ]
 
     def read(self, partition: Range) -> Iterator[pa.RecordBatch]:  # type: ignore[override]
-        """Read from the file if it is there, from Kinesis otherwise."""
-        if partition.spool and partition.spool.exists():
-            with pa.memory_map(str(partition.spool)) as file, pa.ipc.open_file(file) as batches:
+        """Read from the buffer if there is one, from Kinesis otherwise."""
+        if partition.buffer and partition.buffer.exists():
+            with pa.memory_map(str(partition.buffer)) as file, pa.ipc.open_file(file) as batches:
                 yield from map(batches.get_batch, range(batches.num_record_batches))
             return
         last = math.inf if partition.end == SHARD_END else int(partition.end.partition(":")[2])
@@ -363,15 +364,15 @@ class KinesisStreamReader(DataSourceStreamReader):
             if len(records) < len(page.records) or (page.is_last and not records and last < math.inf):
                 break
         if last < math.inf:
-            self._stream.lost(f"{partition.shard} does not hold the record of {partition.end} any more")
+            self._stream.data_loss(f"{partition.shard} does not hold the record of {partition.end} any more")
 
     def commit(self, end: Offset) -> None:
-        """Delete the files of a batch that is done."""
-        for key in [key for key in self._spools if key[1:] == _key(end)]:
-            shutil.rmtree(self._spools.pop(key), ignore_errors=True)
+        """Delete the buffers of a finished batch."""
+        for key in [key for key in self._buffers if key[1:] == _key(end)]:
+            shutil.rmtree(self._buffers.pop(key), ignore_errors=True)
 
     def stop(self) -> None:
-        """Delete all files; Spark 4.1 kills the process instead, and the next one does it."""
+        """Delete all buffers; where Spark 4.1 kills the process instead, the next one deletes them."""
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _shards(self) -> dict[str, list[str]]:
@@ -381,30 +382,30 @@ class KinesisStreamReader(DataSourceStreamReader):
         return self._parents
 
     def _advance(self, position: Offset, *, limited: bool) -> Offset:
-        """Fetch from every shard whose parents are read to their ends; without limits, from their children too."""
+        """Fetch from every shard whose parents are read to the end; without limits, from their children, too."""
         parents = self._shards()
-        reached = {shard: position.get(shard, TRIM_HORIZON) for shard in sorted(parents)}  # those that are gone are not
-        spool = Path(tempfile.mkdtemp(dir=self._root))
+        reached = {shard: position.get(shard, TRIM_HORIZON) for shard in sorted(parents)}  # without those gone
+        buffer = Path(tempfile.mkdtemp(dir=self._root))
         begun: set[str] = set()
         with ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
             while ready := _ready(reached, parents) - begun:
-                fetch = partial(self._fetch, spool=spool, limited=limited)
+                fetch = partial(self._fetch, buffer=buffer, limited=limited)
                 ends = threads.map(fetch, ready, [reached[shard] for shard in ready])
                 reached |= dict(zip(ready, ends, strict=True))
                 begun |= ready
                 if limited:
                     break
         if reached == position:
-            spool.rmdir()
+            buffer.rmdir()
             time.sleep(IDLE_SECONDS)
             return position
-        self._spools[_key(position, reached)] = spool
+        self._buffers[_key(position, reached)] = buffer
         if any(reached[shard] == SHARD_END for shard in begun):
-            self._listed_at = float("-inf")  # its children are next
+            self._listed_at = float("-inf")  # list its children next
         return reached
 
-    def _fetch(self, shard: str, position: str, spool: Path, *, limited: bool) -> str:
-        """Write what a shard holds to a file; return the position after it."""
+    def _fetch(self, shard: str, position: str, buffer: Path, *, limited: bool) -> str:
+        """Buffer a shard's records in a file; return the position after them."""
         size = min(self._options.read_records, self._options.fetch_records)
         stands_at, pages = self._pages.pop(shard, (None, iter(())))
         if stands_at != position:
@@ -415,14 +416,14 @@ class KinesisStreamReader(DataSourceStreamReader):
                 position = page.position
                 if page.records:
                     if writer is None:
-                        file = opened.enter_context(pa.OSFile(str(spool / shard), "wb"))
+                        file = opened.enter_context(pa.OSFile(str(buffer / shard), "wb"))
                         writer = opened.enter_context(pa.ipc.new_file(file, ARROW_COLUMNS))
                     writer.write_batch(self._arrow(shard, page.records))
                     count += len(page.records)
                 if limited:
                     is_late = time.time() - begun >= self._options.fetch_seconds
                     is_enough = page.is_last or is_late or count + size > self._options.fetch_records
-                else:  # a closed shard may say that it ends only after its last records
+                else:  # a closed shard may end only after its last records
                     is_enough = page.arrived > begun or (page.is_last and not page.records)
                 if is_enough:
                     break
@@ -445,7 +446,7 @@ class KinesisStreamReader(DataSourceStreamReader):
 
 
 def _ready(reached: Offset, parents: Mapping[str, list[str]]) -> set[str]:
-    """Name the shards that are not read to their ends, but whose parents are, or are gone."""
+    """Return the shards not read to the end whose parents are, or are gone."""
     ended = {shard for shard in parents if reached[shard] == SHARD_END}
     return {shard for shard in parents.keys() - ended if not (parents.keys() - ended) & set(parents[shard])}
 
@@ -455,11 +456,11 @@ def _key(*offsets: Offset) -> Any:
 
 
 def _new_root() -> Path:
-    """Make a folder for the files of this process; delete those of processes that are gone, as Spark kills them."""
-    for folder in Path(tempfile.gettempdir()).glob("kinesis-spool-[0-9]*-*"):
+    """Create a folder for the buffers of this process; delete those of processes that are gone: Spark kills them."""
+    for folder in Path(tempfile.gettempdir()).glob("kinesis-buffer-[0-9]*-*"):
         if not _is_running(int(folder.name.split("-")[2])):
             shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"kinesis-spool-{os.getpid()}-"))
+    return Path(tempfile.mkdtemp(prefix=f"kinesis-buffer-{os.getpid()}-"))
 
 
 def _is_running(process: int) -> bool:
@@ -473,22 +474,19 @@ def _is_running(process: int) -> bool:
 
 
 class KinesisDataSource(DataSource):
-    """What ``spark.dataSource.register`` takes."""
+    """The format ``kinesis``, for ``spark.dataSource.register``."""
 
     def __init__(self, options: dict[str, str]) -> None:
-        """Refuse wrong options at once."""
         super().__init__(options)
         self._options = Options.parse(options)
 
     @classmethod
     def name(cls) -> str:
-        """Name the format."""
         return "kinesis"
 
     def schema(self) -> str:
-        """Name the columns, as Glue's connector does."""
+        """Return the columns of Glue's connector."""
         return COLUMNS
 
     def streamReader(self, schema: StructType) -> KinesisStreamReader:  # noqa: ARG002, N802
-        """Read the stream."""
         return KinesisStreamReader(self._options)

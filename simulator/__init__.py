@@ -1,12 +1,12 @@
-"""Seeded producers of every input shape, with controlled duplicates, conflicts, late, malformed and bot rows.
+"""Seeded producers of every input format, with controlled duplicates, conflicts, late, malformed and bot rows.
 
-``produce`` writes a raw archive; ``arrivals`` is the same rows as an iterator, for a producer that puts them elsewhere.
-``live_arrivals`` happen now, and ``stream.send`` puts them into Kinesis as their time comes.
+``produce`` writes a raw archive; ``arrivals`` yields the same rows, for a producer that puts them elsewhere.
+``live_arrivals`` yields rows that happen now; ``stream.send`` puts them into Kinesis as they become due.
 """
 
-from simulator.expected import Truth
+from simulator.expected import ExpectedCounts
 from simulator.live import Live
 from simulator.options import Options
-from simulator.producer import SHAPES, arrivals, live_arrivals, produce
+from simulator.producer import FORMATS, arrivals, live_arrivals, produce
 
-__all__ = ["SHAPES", "Live", "Options", "Truth", "arrivals", "live_arrivals", "produce"]
+__all__ = ["FORMATS", "ExpectedCounts", "Live", "Options", "arrivals", "live_arrivals", "produce"]

@@ -1,7 +1,8 @@
-"""``python -m simulator events --out DIR``: write a raw archive; ``--stream NAME``: put rows of now into Kinesis."""
+"""``python -m simulator events --out DIR`` writes a raw archive; ``--stream NAME`` puts rows of now into Kinesis."""
 
 import argparse
 import dataclasses
+import logging
 import sys
 import time
 from datetime import date
@@ -9,17 +10,20 @@ from pathlib import Path
 
 from clickstream.errors import PutError
 from simulator.clock import SECOND
-from simulator.expected import Truth
+from simulator.expected import ExpectedCounts
 from simulator.live import Live
 from simulator.options import Options
-from simulator.producer import SHAPES, live_arrivals, produce
+from simulator.producer import FORMATS, live_arrivals, produce
 
-OF_ARCHIVES = ("rows", "start", "days", "rows_per_file", "gzip")
-OF_STREAMS = ("rate", "seconds")
+ARCHIVE_OPTIONS = ("rows", "start", "days", "rows_per_file", "gzip")
+STREAM_OPTIONS = ("rate", "seconds")
+REPORT_SECONDS = 5
+
+logger = logging.getLogger("simulator")
 
 
 def day(text: str) -> date:
-    """Read YYYY-MM-DD."""
+    """Parse YYYY-MM-DD, with argparse's own kind of error."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -28,104 +32,105 @@ def day(text: str) -> date:
 
 
 def parser() -> argparse.ArgumentParser:
-    """One option per field of ``Options``."""
-    made = argparse.ArgumentParser(
+    """Build the command line: one option per field of ``Options``."""
+    command_line = argparse.ArgumentParser(
         prog="simulator",
-        usage="python -m simulator SHAPE (--out DIR | --stream NAME) [options]",
+        usage="python -m simulator FORMAT (--out DIR | --stream NAME) [options]",
         description="Write a raw archive of made-up rows, the same for the same seed and options; or put rows that"
         " happen now into a Kinesis stream, which the AWS SDK finds by its usual settings.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("shape", choices=SHAPES)
-    where = made.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, metavar="DIR", help="folder to make the archive in")
-    where.add_argument("--stream", metavar="NAME", help="stream to put the rows into; the user is the partition key")
-    made.add_argument("--rate", type=int, default=Live.rate, metavar="N", help="rows a second (--stream)")
-    made.add_argument("--seconds", type=int, default=Live.seconds, metavar="N", help="how long (--stream)")
+    add = command_line.add_argument
+    add("format", choices=FORMATS)
+    target = command_line.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path, metavar="DIR", help="folder to write the archive to")
+    target.add_argument("--stream", metavar="NAME", help="stream to put the rows into; the user is the partition key")
+    add("--rate", type=int, default=Live.rate, metavar="N", help="rows a second (--stream)")
+    add("--seconds", type=int, default=Live.seconds, metavar="N", help="how long (--stream)")
     for field in dataclasses.fields(Options):
         name, text = f"--{field.name}", field.metadata["help"]
         if isinstance(field.default, bool):
-            made.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default, help=text)
+            add(name, action=argparse.BooleanOptionalAction, default=field.default, help=text)
+        elif isinstance(field.default, date):
+            add(name, type=day, default=field.default, help=text, metavar="DAY")
         else:
-            kind = day if isinstance(field.default, date) else type(field.default)
-            made.add_argument(name, type=kind, default=field.default, help=text, metavar="DAY" if kind is day else "N")
-    return made
+            add(name, type=type(field.default), default=field.default, help=text, metavar="N")
+    return command_line
 
 
 class Progress:
-    """Says on stderr how many lines each day of arrival got."""
+    """Logs how many lines arrive on each day."""
 
     def __init__(self) -> None:
-        """Begin before the first day."""
         self.day = ""
         self.lines = 0
 
-    def report(self, path: Path, lines: int) -> None:
-        """Count a file."""
-        if path.parts[-3] != self.day:
+    def add_file(self, path: Path, lines: int) -> None:
+        day = path.parts[-3]
+        if day != self.day:
             self.finish_day()
-            self.day, self.lines = path.parts[-3], 0
+            self.day, self.lines = day, 0
         self.lines += lines
 
     def finish_day(self) -> None:
-        """Print the day."""
         if self.lines:
-            print(f"{self.day}: {self.lines:,} lines", file=sys.stderr)
+            logger.info("%s: %s lines", self.day, f"{self.lines:,}")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write what the arguments ask for."""
+    """Write the archive or feed the stream, then print the expected counts."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     command_line = parser()
     given = vars(command_line.parse_args(arguments))
-    for name in OF_STREAMS if given["out"] else OF_ARCHIVES:
+    for name in STREAM_OPTIONS if given["out"] else ARCHIVE_OPTIONS:
         if given[name] != command_line.get_default(name):
-            command_line.error(f"--{name} says nothing about {'an archive' if given['out'] else 'a stream'}.")
-    shape, out, stream = (given.pop(name) for name in ("shape", "out", "stream"))
-    rate, seconds = (given.pop(name) for name in OF_STREAMS)
+            command_line.error(f"--{name} does not apply to {'an archive' if given['out'] else 'a stream'}.")
+    format_name, out, stream = (given.pop(name) for name in ("format", "out", "stream"))
+    rate, seconds = (given.pop(name) for name in STREAM_OPTIONS)
     try:
         options, live = Options(**given), Live(int(time.time() * SECOND), rate, seconds)
     except ValueError as error:
         command_line.error(str(error))
     if out:
         try:
-            truth = archive(shape, out, options)
+            expected = archive(format_name, out, options)
         except FileExistsError as error:
             command_line.error(str(error))
     else:
-        truth = feed(shape, stream, options, live)
+        expected = feed(format_name, stream, options, live)
     print(
-        f"{out or stream}: {truth.lines:,} lines = {truth.distinct:,} distinct + {truth.duplicates:,} duplicates"
-        f" + {truth.conflicts:,} conflicts + {truth.malformed:,} malformed; {truth.late:,} late, {truth.bots:,} by bots"
+        f"{out or stream}: {expected.lines:,} lines = {expected.distinct:,} distinct"
+        f" + {expected.duplicates:,} duplicates + {expected.conflicts:,} conflicts + {expected.malformed:,} malformed;"
+        f" {expected.late:,} late, {expected.bots:,} by bots"
     )
 
 
-def archive(shape: str, out: Path, options: Options) -> Truth:
-    """Write the archive."""
+def archive(format_name: str, out: Path, options: Options) -> ExpectedCounts:
+    """Write the archive, logging each day of arrival."""
     progress = Progress()
-    truth = produce(shape, out, options, progress.report)
+    expected = produce(format_name, out, options, progress.add_file)
     progress.finish_day()
-    return truth
+    return expected
 
 
-def feed(shape: str, stream: str, options: Options, live: Live) -> Truth:
-    """Put the rows; end the program in one sentence where AWS does not take them."""
+def feed(format_name: str, stream: str, options: Options, live: Live) -> ExpectedCounts:
+    """Put the rows into the stream; an error of AWS ends the program with its message alone."""
     import boto3  # noqa: PLC0415  # an archive does without
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     from simulator.stream import send  # noqa: PLC0415
 
-    truth, lines = Truth(), 0
+    expected, lines, reported_at = ExpectedCounts(), 0, time.monotonic()
     try:
-        for put in send(boto3.client("kinesis"), stream, live_arrivals(shape, options, live, truth), live.end):
+        for put in send(boto3.client("kinesis"), stream, live_arrivals(format_name, options, live, expected), live.end):
             lines += put
-            print(f"\r{stream}: {lines:,} lines", end="", file=sys.stderr, flush=True)
+            if time.monotonic() - reported_at >= REPORT_SECONDS:
+                logger.info("%s: %s lines so far", stream, f"{lines:,}")
+                reported_at = time.monotonic()
     except (PutError, BotoCoreError, ClientError) as error:
         sys.exit(f"simulator: {error}")
-    finally:
-        if lines:
-            print(file=sys.stderr)
-    return truth
+    return expected
 
 
 if __name__ == "__main__":

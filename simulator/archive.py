@@ -14,7 +14,7 @@ FASTEST = 1  # the level; the usual 6 would make the producer a quarter slower f
 
 
 def write(arrivals: Iterable[Arrival], out: Path, suffix: str, options: Options) -> Iterator[tuple[Path, int]]:
-    """Write the files one by one, and say of each how many lines it has."""
+    """Write the files one by one; yield each with its number of lines."""
     hour_end, folder, parts = 0, out, count()
     lines: list[bytes] = []
     for at, _, line in arrivals:
@@ -32,7 +32,7 @@ def write(arrivals: Iterable[Arrival], out: Path, suffix: str, options: Options)
 
 
 def write_file(lines: list[bytes], path: Path, options: Options) -> Path:
-    """Write one file: the same lines give the same bytes."""
+    """Write one file; the same lines give the same bytes."""
     text = b"\n".join(lines) + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not options.gzip:

@@ -2,7 +2,7 @@
 
 from simulator import users
 from simulator.clock import seconds_text, text_form
-from simulator.formats import BrokenValues, Shape
+from simulator.formats import BrokenValues, Format
 
 CLICKS = ("buy_button", "menu", "search", "product_card", "add_to_cart", "newsletter:subscribe", "footer", "video:play")
 APP_EVENTS = ("tap_home", "tap_product", "tap_cart", "swipe_gallery", "refresh", "tap_pay", "share", "open_push")
@@ -17,21 +17,20 @@ OUT_OF_RANGE = (
 
 
 def broken_times(field: str) -> BrokenValues:
-    """Give what a click's time must not be, and a user that is none."""
+    """Return the wrong users and the wrong times of a click."""
     return {
         "wrong_type": [("user_id", None), ("user_id", ""), *((field, time) for time in NOT_TIMES)],
         "time_out_of_range": [(field, time) for time in OUT_OF_RANGE],
     }
 
 
-class WebClicks(Shape):
+class WebClicks(Format):
     """``user_id``, ``event_timestamp``, ``event_name``, ``event_type``, ``device_type``."""
 
     required = ("user_id", "event_timestamp")
     broken_values = broken_times("event_timestamp")
 
     def line(self, happened: int, user: int, session: int) -> str:  # noqa: ARG002
-        """One click."""
         return (
             f'{{"user_id":"{self.names[user]}","event_timestamp":"{self.time_text(happened, user)}",'
             f'"event_name":"{CLICKS[self.rng.getrandbits(3)]}","event_type":"click",'
@@ -39,8 +38,7 @@ class WebClicks(Shape):
         )
 
     def time_text(self, happened: int, user: int) -> str:
-        """Write the time in one of its forms."""
-        if self.can_be_cut(happened, user):
+        if self.may_be_truncated(happened, user):
             return seconds_text(happened)
         return text_form(happened, self.rng.getrandbits(2))
 
@@ -52,7 +50,6 @@ class AppClicks(WebClicks):
     broken_values = broken_times("client_timestamp")
 
     def line(self, happened: int, user: int, session: int) -> str:  # noqa: ARG002
-        """One click in the app."""
         return (
             f'{{"user_id":"{self.names[user]}","device_id":"{users.device_id(user)}",'
             f'"client_event":"{APP_EVENTS[self.rng.getrandbits(3)]}",'

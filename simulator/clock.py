@@ -10,18 +10,18 @@ DAY = 24 * HOUR
 
 
 def midnight(day: date) -> int:
-    """Unix ms of the day's first instant in UTC."""
+    """Return the Unix ms of the day's first instant in UTC."""
     return int(datetime.combine(day, time(), UTC).timestamp()) * SECOND
 
 
 @lru_cache(maxsize=4096)
 def date_text(days: int) -> str:
-    """YYYY-MM-DD of so many days after 1970-01-01."""
+    """Return YYYY-MM-DD for a number of days since 1970-01-01."""
     return (date(1970, 1, 1) + timedelta(days)).isoformat()
 
 
 def seconds_text(ms: int, separator: str = " ") -> str:
-    """YYYY-MM-DD HH:MM:SS, the milliseconds cut off."""
+    """Return YYYY-MM-DD HH:MM:SS, the milliseconds cut off."""
     days, ms = divmod(ms, DAY)
     hour, ms = divmod(ms, HOUR)
     minute, ms = divmod(ms, MINUTE)
@@ -29,12 +29,12 @@ def seconds_text(ms: int, separator: str = " ") -> str:
 
 
 def iso(ms: int) -> str:
-    """YYYY-MM-DDTHH:MM:SS.mmm, without a zone."""
+    """Return YYYY-MM-DDTHH:MM:SS.mmm, without a zone."""
     return f"{seconds_text(ms, 'T')}.{ms % SECOND:03}"
 
 
 def text_form(ms: int, form: int) -> str:
-    """One of four ways to write the same instant to the millisecond; ``form`` is 0 to 3."""
+    """Return one of four notations of the instant, all to the millisecond; ``form`` is 0 to 3."""
     if form == 0:
         return f"{iso(ms + 2 * HOUR)}+02:00"
     return iso(ms) + ("", "Z", "+00:00")[form - 1]

@@ -1,4 +1,4 @@
-"""Events: about 100 types on one stream, each with fields of its own."""
+"""Events: about 100 types on one stream, each with its own fields."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from simulator.clock import MINUTE, SECOND
-from simulator.formats import BrokenValues, Shape
+from simulator.formats import BrokenValues, Format
 from simulator.options import Options
 
 TYPES = """
@@ -60,7 +60,7 @@ FIELDS: dict[str, Callable[[Random], Any]] = {
 }
 
 
-class Events(Shape):
+class Events(Format):
     """``event_uuid``, ``event_name``, ``created_at`` in mixed units, mostly ``user_id``, then the type's own fields."""
 
     keyed = True
@@ -91,7 +91,6 @@ class Events(Shape):
     }
 
     def __init__(self, options: Options) -> None:
-        """Choose the types' names and fields."""
         super().__init__(options)
         self.user_fields = [f',"user_id":"{name}"' for name in self.names]
         self.kinds: list[tuple[str, list[str]]] = []
@@ -105,7 +104,6 @@ class Events(Shape):
         self.last_kind = len(self.kinds) - 1
 
     def line(self, happened: int, user: int, session: int) -> str:  # noqa: ARG002
-        """One event."""
         bits = self.rng.getrandbits
         name, bodies = self.kinds[bisect(self.popularity, self.rng.random() * self.popularity[-1], hi=self.last_kind)]
         uuid = f"{bits(128):032x}"
@@ -119,13 +117,13 @@ class Events(Shape):
         )
 
     def conflicting(self, line: str, happened: int) -> str:
-        """Give the same event a time up to a minute earlier, and in another second."""
+        """Return the same event with a time up to a minute earlier, and in another second."""
         earlier = happened // SECOND * SECOND - 1 - self.rng.randrange(MINUTE)
         return re.sub(r'"created_at":("[^"]*"|[^,}]+)', f'"created_at":{earlier}', line, count=1)
 
 
 def event_names(rank: int) -> list[str]:
-    """Give the names of a type, the commonest first: of one part, two or three."""
+    """Return the names of a type, of one to three parts, the commonest first."""
     event_type = TYPES[rank % len(TYPES)] + (f"_{rank // len(TYPES) + 1}" if rank >= len(TYPES) else "")
     if rank % 7 == 6:  # noqa: PLR2004 - some types have no more parts
         return [event_type]
@@ -134,7 +132,7 @@ def event_names(rank: int) -> list[str]:
 
 
 def event_bodies(rng: Random) -> list[str]:
-    """Ready-made fields of one type, to follow the others."""
+    """Return ready-made fields of one type, to follow the common ones."""
     fields = rng.sample(sorted(FIELDS), rng.randrange(3, 8))
     bodies = []
     for _ in range(2**BODY_BITS):

@@ -1,4 +1,4 @@
-"""The counts of what was made, to hold a job's counts against."""
+"""How many rows of each kind were sent: what a job's counts must agree with."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from typing import Any
 
 
 @dataclass
-class Truth:
-    """``late`` and ``bots`` are of the distinct rows, so they are not lines of their own."""
+class ExpectedCounts:
+    """Lines by kind; ``late`` and ``bots`` are counted among the ``distinct`` ones."""
 
     distinct: int = 0
     duplicates: int = 0
@@ -18,16 +18,13 @@ class Truth:
 
     @property
     def malformed(self) -> int:
-        """Lines that are not good rows."""
         return self.malformed_by_kind.total()
 
     @property
     def lines(self) -> int:
-        """Every line that was sent."""
         return self.distinct + self.duplicates + self.conflicts + self.malformed
 
     def as_dict(self) -> dict[str, Any]:
-        """Every count, by name."""
         return {
             "lines": self.lines,
             "distinct": self.distinct,

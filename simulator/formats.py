@@ -1,4 +1,4 @@
-"""What the shapes have in common."""
+"""What the formats have in common."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,20 +10,19 @@ from simulator.clock import SECOND
 from simulator.options import Options
 
 BrokenValues = Mapping[str, Sequence[tuple[str, Any]]]
-"""Kind of malformed row -> fields and the values that they must not have."""
+"""Kind of malformed row -> (field, value it must not have)."""
 
 
-class Shape(ABC):
-    """Writes rows as text; no two are alike as long as a user's times strictly increase."""
+class Format(ABC):
+    """Writes rows as text; rows are distinct as long as each user's times strictly increase."""
 
     suffix: ClassVar[str] = "json"
-    timed: ClassVar[bool] = True  # a row says when it happened, so it can be late
-    keyed: ClassVar[bool] = False  # a row has an identity besides its time, so it can conflict with another
+    timed: ClassVar[bool] = True  # a row holds its own time, so it can be late
+    keyed: ClassVar[bool] = False  # a row has an id besides its time, so it can conflict with another
     required: ClassVar[Sequence[str]] = ()
     broken_values: ClassVar[BrokenValues] = {}
 
     def __init__(self, options: Options) -> None:
-        """Prepare what many rows share."""
         self.options = options
         self.rng = Random(f"{type(self).__name__} {options.seed}")
         self.names = [f"u{user}" for user in range(options.users)] + [f"bot-{bot}" for bot in range(MOST_BOTS)]
@@ -31,15 +30,18 @@ class Shape(ABC):
 
     @abstractmethod
     def line(self, happened: int, user: int, session: int) -> str:
-        """One good row."""
+        """Return one good row."""
 
     def conflicting(self, line: str, happened: int) -> str:
-        """Give the same row with another time, where ``keyed``."""
+        """Return the same row with another time; only where ``keyed``."""
         raise NotImplementedError
 
-    def can_be_cut(self, happened: int, user: int) -> bool:
-        """Whether the time, cut to whole seconds, is still after the user's last; called once a row, it remembers."""
+    def may_be_truncated(self, happened: int, user: int) -> bool:
+        """Decide at random whether to cut the time to whole seconds, if it then still follows the user's last time.
+
+        Call it once a row: it remembers the time as written.
+        """
         second = happened - happened % SECOND
-        after = second > self.last[user] and self.rng.getrandbits(1) == 0
-        self.last[user] = second if after else happened
-        return after
+        is_truncated = second > self.last[user] and self.rng.getrandbits(1) == 0
+        self.last[user] = second if is_truncated else happened
+        return is_truncated

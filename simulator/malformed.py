@@ -1,11 +1,11 @@
-"""Lines that no job may accept, made from good rows of their own that are not sent."""
+"""Lines that every job must quarantine, made from good rows that are not sent themselves."""
 
 import json
 from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from simulator.formats import Shape
+from simulator.formats import Format
 
 NOT_JSON = ("GET /healthz HTTP/1.1 200", "<html><body>502 Bad Gateway</body></html>", "u1,2024-03-17,click", "{", "\\")
 NOT_OBJECTS = ("null", "42", '"text"', "[]", "[1,2,3]", "true")
@@ -14,21 +14,21 @@ NOT_NUMBERS = ("ten", "", "12.5", "12abc", "NaN", "99999999999999999999999", "12
 Breaker = Callable[[str, str], bytes]  # two good rows -> one line
 
 
-def repertoire(shape: Shape, rng: Random) -> dict[str, Breaker]:
-    """Every kind of malformed line that the shape knows."""
-    return page_lines(rng) if shape.suffix == "tsv" else json_lines(shape, rng)
+def repertoire(row_format: Format, rng: Random) -> dict[str, Breaker]:
+    """Return a breaker for each kind of malformed line of the format."""
+    return page_lines(rng) if row_format.suffix == "tsv" else json_lines(row_format, rng)
 
 
-def json_lines(shape: Shape, rng: Random) -> dict[str, Breaker]:
-    """Break the text of a row, or one of its fields."""
+def json_lines(row_format: Format, rng: Random) -> dict[str, Breaker]:
+    """Return breakers of a row's text and of its fields."""
 
     def without_field(row: str, _: str) -> bytes:
         fields = json.loads(row)
-        del fields[rng.choice(shape.required)]
+        del fields[rng.choice(row_format.required)]
         return dumped(fields)
 
     def with_broken_field(kind: str, row: str, _: str) -> bytes:
-        name, value = rng.choice(shape.broken_values[kind])
+        name, value = rng.choice(row_format.broken_values[kind])
         return dumped(json.loads(row) | {name: value})
 
     return {
@@ -39,12 +39,12 @@ def json_lines(shape: Shape, rng: Random) -> dict[str, Breaker]:
         "two_on_a_line": lambda row, other: (row + rng.choice(("", " ", ",")) + other).encode(),
         "empty_line": lambda *_: rng.choice((b"", b"   ")),
         "missing_key": without_field,
-        **{kind: partial(with_broken_field, kind) for kind in shape.broken_values},
+        **{kind: partial(with_broken_field, kind) for kind in row_format.broken_values},
     }
 
 
 def page_lines(rng: Random) -> dict[str, Breaker]:
-    """Break the columns of a page transition."""
+    """Return breakers of a page transition's text and of its columns."""
 
     def with_broken_column(column: int, values: tuple[str, ...], row: str, _: str) -> bytes:
         columns = row.split("\t")
@@ -62,5 +62,5 @@ def page_lines(rng: Random) -> dict[str, Breaker]:
 
 
 def dumped(fields: dict[str, object]) -> bytes:
-    """Write a row as the producers do."""
+    """Serialize a row as the producers do."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()

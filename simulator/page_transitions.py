@@ -1,7 +1,7 @@
 """Page transitions, as in the Wikipedia clickstream: how many readers came from one page to another."""
 
 from simulator.activity import MOST_BOTS
-from simulator.formats import Shape
+from simulator.formats import Format
 from simulator.options import Options
 
 OUTSIDE = ("other-search", "other-empty", "other-external", "other-internal", "other-other")
@@ -9,20 +9,19 @@ PLACES = ("Köln", "Lagos", "Osaka", "Pune", "Lima", "Oslo", "Cairo", "Quito", "
 TOPICS = ("History", "Geography", "Economy", "Climate", "Culture", "Music", "Football", "Cuisine", "Law", "Flora")
 
 
-class PageTransitions(Shape):
+class PageTransitions(Format):
     """``prev``, ``curr``, ``type``, ``n`` with tabs between; as in a month's dump, a pair of pages occurs once."""
 
     suffix = "tsv"
     timed = False
 
     def __init__(self, options: Options) -> None:
-        """Name the pages."""
         super().__init__(options)
         self.names = [title(page) for page in range(options.users)] + [f"Bot_target_{bot}" for bot in range(MOST_BOTS)]
         self.referrers = [0] * len(self.names)
 
     def line(self, happened: int, user: int, session: int) -> str:  # noqa: ARG002
-        """One pair of pages; ``user`` is the page that was reached."""
+        """Return one pair of pages; ``user`` is the page that was reached."""
         nth = self.referrers[user]
         self.referrers[user] += 1
         n = int(10 / (1 - 0.9999 * self.rng.random()))  # the dump, too, leaves out pairs below 10
@@ -33,7 +32,7 @@ class PageTransitions(Shape):
 
 
 def title(page: int) -> str:
-    """Give the page's title; no two pages share one."""
+    """Return the page's title; no two pages share one."""
     rest, place = divmod(page, len(PLACES))
     rest, topic = divmod(rest, len(TOPICS))
     return f"{TOPICS[topic]}_of_{PLACES[place]}" + (f"_({rest})" if rest else "")

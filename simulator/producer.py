@@ -1,4 +1,4 @@
-"""The producers: one shape's rows, disordered, of days or as they happen, as an iterator or as an archive."""
+"""Rows of one format in order of arrival: of past days or live, as an iterator or as an archive."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,16 +9,16 @@ from simulator import archive
 from simulator.activity import activity
 from simulator.clicks import AppClicks, WebClicks
 from simulator.clock import SECOND
-from simulator.delivery import Arrival, disordered
+from simulator.delivery import Arrival, deliver
 from simulator.events import Events
-from simulator.expected import Truth
-from simulator.formats import Shape
+from simulator.expected import ExpectedCounts
+from simulator.formats import Format
 from simulator.live import Live
 from simulator.options import Options
 from simulator.page_transitions import PageTransitions
 from simulator.visits import Visits
 
-SHAPES: dict[str, type[Shape]] = {
+FORMATS: dict[str, type[Format]] = {
     "events": Events,
     "clicks": WebClicks,
     "app_clicks": AppClicks,
@@ -27,29 +27,42 @@ SHAPES: dict[str, type[Shape]] = {
 }
 
 
-def arrivals(shape: str, options: Options, truth: Truth | None = None) -> Iterator[Arrival]:
-    """Give (arrival in Unix ms, partition key, line) in order of arrival; ``truth`` is complete when they end."""
-    return disordered(SHAPES[shape](options), activity(options), options, truth or Truth())
+def arrivals(format_name: str, options: Options, expected: ExpectedCounts | None = None) -> Iterator[Arrival]:
+    """Yield (arrival in Unix ms, partition key, line) in order of arrival.
+
+    ``expected`` is counted up meanwhile, and complete when the rows end.
+    """
+    return deliver(FORMATS[format_name](options), activity(options), options, expected or ExpectedCounts())
 
 
-def live_arrivals(shape: str, options: Options, live: Live, truth: Truth | None = None) -> Iterator[Arrival]:
-    """Give the same for rows that happen one after another from ``live.begin`` on, other rows for every beginning."""
+def live_arrivals(
+    format_name: str, options: Options, live: Live, expected: ExpectedCounts | None = None
+) -> Iterator[Arrival]:
+    """Yield ``live.rate`` rows a second from ``live.begin`` on; each beginning gives other rows."""
     options = replace(options, rows=live.rate * live.seconds, seed=options.seed + live.begin)
     moments = live.paced(activity(options, live.begin, live.seconds * SECOND))
-    return disordered(SHAPES[shape](options), moments, options, truth or Truth())
+    return deliver(FORMATS[format_name](options), moments, options, expected or ExpectedCounts())
 
 
 def produce(
-    shape: str, out: Path, options: Options | None = None, report: Callable[[Path, int], None] | None = None
-) -> Truth:
-    """Write the archive into ``out``, ``_expected_counts.json`` last; ``report`` hears of each file and its number of lines."""
-    options, truth = options or Options(), Truth()
+    format_name: str,
+    out: Path,
+    options: Options | None = None,
+    on_file: Callable[[Path, int], None] | None = None,
+) -> ExpectedCounts:
+    """Write the archive into ``out``, ``_expected_counts.json`` last.
+
+    ``on_file`` is called with each file and its number of lines.
+    """
+    options, expected = options or Options(), ExpectedCounts()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists and is not an empty folder.")
     out.mkdir(parents=True, exist_ok=True)
-    for path, lines in archive.write(arrivals(shape, options, truth), out, SHAPES[shape].suffix, options):
-        if report:
-            report(path, lines)
-    made = {"shape": shape, "options": asdict(options), **truth.as_dict()}
-    (out / "_expected_counts.json").write_text(json.dumps(made, indent=2, default=str) + "\n", encoding="utf-8")
-    return truth
+    for path, lines in archive.write(
+        arrivals(format_name, options, expected), out, FORMATS[format_name].suffix, options
+    ):
+        if on_file:
+            on_file(path, lines)
+    summary = {"format": format_name, "options": asdict(options), **expected.as_dict()}
+    (out / "_expected_counts.json").write_text(json.dumps(summary, indent=2, default=str) + "\n", encoding="utf-8")
+    return expected

@@ -1,19 +1,22 @@
-"""A Kinesis stream as the place that rows go to, when their time comes."""
+"""Rows into a Kinesis stream, each when it is due."""
 
 import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clickstream.storage import kinesis_sink
 from simulator.clock import SECOND
 from simulator.delivery import Arrival
 
-TICK = SECOND // 5  # what falls into one goes in one call
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+TICK = SECOND // 5  # rows due in the same tick are put together
 
 
-def send(kinesis: Any, stream: str, arrivals: Iterable[Arrival], end: int) -> Iterator[int]:
-    """Put every line when its time has come by the clock, and at ``end`` (Unix ms) all that is left; give how many."""
+def send(kinesis: "KinesisClient", stream: str, arrivals: Iterable[Arrival], end: int) -> Iterator[int]:
+    """Put each line when it is due, and at ``end`` (Unix ms) all that are left; yield how many each put had."""
     for tick, due in groupby(arrivals, lambda arrival: min(arrival[0], end) // TICK):
         time.sleep(max(0, tick * TICK / SECOND - time.time()))
         rows = [{"Data": line, "PartitionKey": key} for _, key, line in due]

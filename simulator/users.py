@@ -1,4 +1,4 @@
-"""What a user's device tells of itself: the same in every row of the user."""
+"""The users' devices and places: the same in every row of a user."""
 
 DEVICES = (
     ("mobile", "Safari"),
@@ -25,20 +25,20 @@ PLACES = (
 
 
 def device(user: int) -> tuple[str, str]:
-    """Device type and browser."""
+    """Return device type and browser."""
     return DEVICES[user % len(DEVICES)]
 
 
 def device_id(user: int) -> str:
-    """Give an id that no other user's device has."""
+    """Return an id that no other user's device has."""
     return f"{user * 2_654_435_761 % 2**32:08x}-{user:x}"
 
 
 def place(user: int) -> tuple[str, str]:
-    """Country and city."""
+    """Return country and city."""
     return PLACES[user % len(PLACES)]
 
 
 def ip(user: int) -> str:
-    """Give an address of the ranges kept for documentation or private use."""
+    """Return an address of the ranges reserved for documentation or private use."""
     return f"2001:db8::{user:x}" if user % 8 == 0 else f"10.{user >> 16 & 255}.{user >> 8 & 255}.{user & 255}"

@@ -1,11 +1,11 @@
-"""Visits to pages, already in sessions of the tracker's own."""
+"""Visits to pages, with the session ids of the tracker."""
 
 from typing import ClassVar
 
 from simulator import users
 from simulator.clicks import NOT_TIMES, OUT_OF_RANGE
 from simulator.clock import SECOND, text_form
-from simulator.formats import BrokenValues, Shape
+from simulator.formats import BrokenValues, Format
 from simulator.options import Options
 
 SITE = "https://shop.example"
@@ -16,8 +16,8 @@ REFERRERS = (
 )
 
 
-class Visits(Shape):
-    """``user_id``, ``session_id``, ``event_time``, what was done on which page, with what device, from where."""
+class Visits(Format):
+    """``user_id``, ``session_id``, ``event_time``, event type, page, referrer, device, browser, address and place."""
 
     required = ("user_id", "event_time")
     broken_values: ClassVar[BrokenValues] = {
@@ -28,12 +28,10 @@ class Visits(Shape):
     }
 
     def __init__(self, options: Options) -> None:
-        """Write what is the same in all rows of a user."""
         super().__init__(options)
         self.about = [self.about_user(user) for user in range(len(self.names))]
 
     def line(self, happened: int, user: int, session: int) -> str:
-        """One visit."""
         bits = self.rng.getrandbits
         return (
             f'{{"user_id":"{self.names[user]}","session_id":"s{session:08x}",'
@@ -43,14 +41,14 @@ class Visits(Shape):
         )
 
     def event_time(self, happened: int, user: int) -> str:
-        """Write the time as text or in Unix seconds."""
-        if self.can_be_cut(happened, user):
+        """Return the time as text or in Unix seconds."""
+        if self.may_be_truncated(happened, user):
             return str(happened // SECOND)
         return f'"{text_form(happened, self.rng.getrandbits(2))}"'
 
     @staticmethod
     def about_user(user: int) -> str:
-        """Give the fields that are the same in all rows of a user."""
+        """Return the fields that are the same in all rows of a user."""
         (device, browser), (country, city) = users.device(user), users.place(user)
         return (
             f',"device_type":"{device}","browser":"{browser}","ip":"{users.ip(user)}",'

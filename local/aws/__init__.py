@@ -1,5 +1,6 @@
-"""AWS on this machine: moto's server with a faithful Kinesis. ``docs/local-aws.md`` says what it is not."""
+"""AWS on this machine: moto's server with a faithful Kinesis. ``docs/local-aws.md`` lists how it differs from AWS."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -9,20 +10,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 
 from deploy.settings import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STAGE = "dev"
 REGION = "us-east-1"
 START_SECONDS = 60
 
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def running(port: int = 0) -> Iterator[str]:
-    """Run the server as a process that ends with this one; give its endpoint once it answers. Port 0: any free one."""
+    """Run the server as a process that ends with this one; yield its endpoint once it answers.
+
+    Port 0 takes any free port.
+    """
     with socket.create_server(("127.0.0.1", port)) as listening:
         port = listening.getsockname()[1]
         descriptor = listening.fileno()
@@ -58,7 +65,7 @@ def session() -> boto3.Session:
 
 
 def create(endpoint: str, stage: Settings) -> None:
-    """Make the stage's streams, buckets and tables of DynamoDB."""
+    """Create the stage's streams, buckets and tables of DynamoDB."""
     kinesis = session().client("kinesis", endpoint_url=endpoint)
     for name, stream in stage.streams.items():
         kinesis.create_stream(StreamName=name, ShardCount=stream.shards)
@@ -67,32 +74,31 @@ def create(endpoint: str, stage: Settings) -> None:
         s3.create_bucket(Bucket=name)
     dynamodb = session().client("dynamodb", endpoint_url=endpoint)
     for name, table in stage.dynamodb.items():
+        schema: Any = [
+            {"AttributeName": key["name"], "KeyType": role}
+            for key, role in zip(table.key, ("HASH", "RANGE"), strict=False)  # the second is optional
+        ]
+        attributes: Any = [{"AttributeName": key["name"], "AttributeType": key["type"]} for key in table.key]
         dynamodb.create_table(
-            TableName=name,
-            AttributeDefinitions=[{"AttributeName": key["name"], "AttributeType": key["type"]} for key in table.key],
-            KeySchema=[
-                {"AttributeName": key["name"], "KeyType": role}
-                for key, role in zip(table.key, ("HASH", "RANGE"), strict=False)  # the second is optional
-            ],
-            BillingMode="PAY_PER_REQUEST",
+            TableName=name, AttributeDefinitions=attributes, KeySchema=schema, BillingMode="PAY_PER_REQUEST"
         )
         dynamodb.update_time_to_live(
             TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": table.expires}
         )
 
 
-def stay(port: int) -> int:
-    """Run the server with what the stage names, until interrupted or left by the parent; return the exit status."""
+def serve(port: int) -> int:
+    """Run the server with the stage's resources until Ctrl-C or the end of the parent; return the exit status."""
     parent = os.getppid()
     stage = Settings.read(STAGE)
     try:
         with running(port) as endpoint:
             create(endpoint, stage)
-            print(f"# AWS on this machine, with what the stage {STAGE} consists of: {endpoint}")
+            print(f"# AWS on this machine, with the resources of the stage {STAGE}: {endpoint}")
             print("\n".join(f"export {name}={value}" for name, value in environment(endpoint).items()), flush=True)
             while os.getppid() == parent:
                 time.sleep(1)
-            print("aws: what started it has ended, and so does it", file=sys.stderr)
+            logger.warning("aws: the process that started it has ended, so it ends, too")
     except KeyboardInterrupt:
         pass
     except OSError as error:
@@ -101,13 +107,16 @@ def stay(port: int) -> int:
     return 0
 
 
+stay = serve  # its name in `python -m local` until that changes
+
+
 def _wait_for_answer(port: int) -> None:
-    """Ask once: the socket has been listening all along, so the answer comes as soon as there is a server."""
-    asking = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+    """Request once: the socket is listening already, so the response comes as soon as the server runs."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
     try:
-        asking.request("GET", "/moto-api/")
-        asking.getresponse()
+        connection.request("GET", "/moto-api/")
+        connection.getresponse()
     except (OSError, HTTPException) as error:
-        raise RuntimeError("the local AWS did not start; its own words are on standard error") from error
+        raise RuntimeError("the local AWS did not start; its error is on standard error") from error
     finally:
-        asking.close()
+        connection.close()

@@ -1,4 +1,4 @@
-"""Athena's DDL for moto's server, which runs none: tables come and go in the Glue catalog. Queries are not run."""
+"""Athena's DDL for moto's server, which runs none: tables come and go in the Glue catalog, queries are not run."""
 
 import functools
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from moto.glue.models import GlueBackend, glue_backends
 from sqlglot import exp
 
 from deploy import ddl
+from local.aws.patches import patch
 
 PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
@@ -20,46 +21,49 @@ PARQUET = {
 
 
 def install() -> None:
-    """Let Athena run DDL."""
-    AthenaBackend.start_query_execution = _running_ddl(AthenaBackend.start_query_execution)  # type: ignore[method-assign]
+    """Make Athena run DDL."""
+    patch(AthenaBackend, start_query_execution=_running_ddl(AthenaBackend.start_query_execution))
 
 
 def _running_ddl(start: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(start)
-    def answer(athena: AthenaBackend, **asked: Any) -> str:
-        statement = sqlglot.parse_one(asked["query"], read="athena")
+    def start_query_execution(athena: AthenaBackend, **request: Any) -> str:
+        statement = sqlglot.parse_one(request["query"], read="athena")
         if isinstance(statement, exp.Create | exp.Drop | exp.Alter) and statement.args["kind"] in {"TABLE", "VIEW"}:
             catalog = glue_backends[athena.account_id][athena.region_name]
-            run(catalog, asked["context"]["Database"], asked["query"], statement)
-        return start(athena, **asked)
+            run(catalog, request["context"]["Database"], request["query"], statement)
+        return start(athena, **request)
 
-    return answer
+    return start_query_execution
 
 
 def run(catalog: GlueBackend, database: str, query: str, statement: exp.Expression) -> None:
-    """Do to the catalog what Athena would."""
+    """Apply a DDL statement to the catalog."""
+    target = statement.find(exp.Table)
+    if target is None:
+        raise JsonRESTError("InvalidRequestException", f"the statement names no table: {query}")
+    name = target.name
     if isinstance(statement, exp.Create) and statement.args["kind"] == "VIEW":
-        replace_view(catalog, database, statement.find(exp.Table).name, query)
+        replace_view(catalog, database, name, query)
         return
     if isinstance(statement, exp.Create):
         table = ddl.read(query)
         catalog.create_table(database, table.name, table_input(table))
         return
-    name = statement.find(exp.Table).name
     if isinstance(statement, exp.Drop):
         catalog.delete_table(database, name)
         return
     added = list(statement.find_all(exp.ColumnDef))
     if not added:
-        raise JsonRESTError("InvalidRequestException", f"the local Athena does not know how to run: {query}")
-    given = [*catalog.get_table(database, name).versions.values()][-1]
-    columns = [*given["StorageDescriptor"]["Columns"], *[_column(ddl.column(column)) for column in added]]
-    storage = {**given["StorageDescriptor"], "Columns": columns}
-    catalog.update_table(database, name, {**given, "StorageDescriptor": storage})
+        raise JsonRESTError("InvalidRequestException", f"the local Athena cannot run: {query}")
+    current = [*catalog.get_table(database, name).versions.values()][-1]
+    columns = [*current["StorageDescriptor"]["Columns"], *[_column(ddl.column(column)) for column in added]]
+    storage = {**current["StorageDescriptor"], "Columns": columns}
+    catalog.update_table(database, name, {**current, "StorageDescriptor": storage})
 
 
 def replace_view(catalog: GlueBackend, database: str, name: str, query: str) -> None:
-    """Note a view with its text; Athena keeps its query in its own words, in base64."""
+    """Create or replace a view, with its statement as text (Athena stores its own encoding of it)."""
     view = {"Name": name, "TableType": "VIRTUAL_VIEW", "Parameters": {"presto_view": "true"}, "ViewOriginalText": query}
     view["StorageDescriptor"] = {"Columns": []}
     if name in catalog.databases[database].tables:
@@ -69,7 +73,7 @@ def replace_view(catalog: GlueBackend, database: str, name: str, query: str) -> 
 
 
 def table_input(table: ddl.Table) -> dict[str, Any]:
-    """Write a table as Glue's catalog has it."""
+    """Return a table as Glue's ``TableInput``."""
     keys = [] if table.is_iceberg else table.partitions
     return {
         "Name": table.name,

@@ -1,52 +1,58 @@
-"""Kinesis triggers and Firehose, which moto does not run: they hand what is in a stream to a function as AWS would.
+"""Kinesis triggers and Firehose, which moto does not run: they pass a stream's records to a function, as on AWS.
 
-A function is anything that takes an event and a context and answers; what it is given and what it answers go through
-JSON, as they do on AWS.
+A function is any callable that takes an event and a context. Events and responses are serialized as JSON, as on AWS.
 """
 
 import gzip
 import json
+import logging
 import re
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_s3 import S3Client
 
 Function = Callable[[dict[str, Any], object], Any]
-Record = dict[str, Any]
+StreamRecord = Mapping[str, Any]  # as GetRecords returns it
+EventRecord = dict[str, Any]  # as in an event of Lambda or Firehose
 
 ACCOUNT = "123456789012"  # moto's
 MAX_PAYLOAD_BYTES = 6 * 2**20  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 BUFFER_BYTES = 2**20  # https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html, as is the next
 FIREHOSE_RETRIES = 3
 
+logger = logging.getLogger(__name__)
+
 
 class FunctionError(Exception):
-    """The function raised, or its answer is none."""
+    """The function raised an exception, or its response is invalid."""
 
 
 def invoke(function: Function, event: dict[str, Any]) -> Any:
     """Call the function as Lambda does."""
     try:
-        answer = json.dumps(function(json.loads(json.dumps(event)), None))
+        response = json.dumps(function(json.loads(json.dumps(event)), None))
     except Exception as error:
         raise FunctionError(repr(error)) from error
-    if len(answer) > MAX_PAYLOAD_BYTES:
+    if len(response) > MAX_PAYLOAD_BYTES:
         raise FunctionError(f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes).")
-    return json.loads(answer)
+    return json.loads(response)
 
 
 class Shards:
-    """A reader of all shards of a stream that goes on where it stopped; parents come before their children."""
+    """Reads all shards of a stream from the oldest record on and resumes where it stopped; parents before children."""
 
-    def __init__(self, kinesis: Any, stream: str) -> None:
-        """Begin at the oldest record."""
+    def __init__(self, kinesis: "KinesisClient", stream: str) -> None:
         self.kinesis, self.stream = kinesis, stream
         self.iterators: dict[str, str | None] = {}
 
-    def unread(self, limit: int) -> Iterator[tuple[str, list[Record]]]:
-        """Give (shard, at most so many records) until nothing is left."""
+    def unread(self, limit: int) -> Iterator[tuple[str, Sequence[StreamRecord]]]:
+        """Yield (shard, at most ``limit`` records) until all are read."""
         for shard in sorted(found["ShardId"] for found in self.kinesis.list_shards(StreamName=self.stream)["Shards"]):
             if shard not in self.iterators:
                 self.iterators[shard] = self.kinesis.get_shard_iterator(
@@ -62,36 +68,36 @@ class Shards:
 
 
 class Trigger:
-    """An event source mapping with ReportBatchItemFailures."""
+    """An event source mapping with ReportBatchItemFailures, and ``retries`` of a batch that makes no progress."""
 
     def __init__(self, shards: Shards, function: Function, batch_size: int = 100, retries: int = 2) -> None:
-        """Prepare; ``retries`` of a batch that gets no further."""
         self.shards, self.function = shards, function
         self.batch_size, self.retries = batch_size, retries
-        self.discarded: list[Record] = []  # what went to the destination for failures
+        self.discarded: list[EventRecord] = []  # those sent to the dead-letter queue
 
     def drain(self) -> None:
-        """Hand over all that is in the stream."""
+        """Pass on all records of the stream."""
         for shard, records in self.shards.unread(self.batch_size):
             self.deliver([kinesis_record(self.shards.stream, shard, record) for record in records])
 
-    def deliver(self, records: list[Record]) -> None:
-        """Hand over a batch until it is done with or given up."""
+    def deliver(self, records: list[EventRecord]) -> None:
+        """Pass on a batch until the function has succeeded or its retries are used up."""
         attempts = 0
         while records and attempts <= self.retries:
             try:
-                answer = invoke(self.function, {"Records": records})
+                response = invoke(self.function, {"Records": records})
             except FunctionError:
-                again = records
+                logger.info("the function failed and is called again", exc_info=True)
+                remaining = records
             else:
-                again = _from_first_failure(records, answer)
-            attempts = attempts + 1 if len(again) == len(records) else 0
-            records = again
+                remaining = _from_first_failure(records, response)
+            attempts = attempts + 1 if len(remaining) == len(records) else 0
+            records = remaining
         self.discarded += records
 
 
-def kinesis_record(stream: str, shard: str, record: Record) -> Record:
-    """Write a record as Lambda's event has it."""
+def kinesis_record(stream: str, shard: str, record: StreamRecord) -> EventRecord:
+    """Return a record as in Lambda's event."""
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -110,9 +116,9 @@ def kinesis_record(stream: str, shard: str, record: Record) -> Record:
     }
 
 
-def _from_first_failure(records: list[Record], answer: dict[str, Any] | None) -> list[Record]:
-    """Give what has to come again: all from the lowest sequence number on, all if one is not of the batch."""
-    failures = {failure.get("itemIdentifier") for failure in (answer or {}).get("batchItemFailures") or []}
+def _from_first_failure(records: list[EventRecord], response: dict[str, Any] | None) -> list[EventRecord]:
+    """Return the records to retry: from the lowest reported one on, or all if a reported one is not in the batch."""
+    failures = {failure.get("itemIdentifier") for failure in (response or {}).get("batchItemFailures") or []}
     places = [place for place, record in enumerate(records) if record["kinesis"]["sequenceNumber"] in failures]
     if len(places) < len(failures):
         return records
@@ -120,17 +126,19 @@ def _from_first_failure(records: list[Record], answer: dict[str, Any] | None) ->
 
 
 class Firehose:
-    """A Firehose stream: from Kinesis through a transformation into S3, gzip."""
+    """A Firehose stream: from Kinesis through a transformation into S3, gzip.
 
-    def __init__(self, shards: Shards, function: Function, s3: Any, bucket: str, prefix: str) -> None:
-        """Prepare; ``prefix`` may hold ``!{partitionKeyFromLambda:name}``."""
+    ``prefix`` may hold ``!{partitionKeyFromLambda:name}``.
+    """
+
+    def __init__(self, shards: Shards, function: Function, s3: "S3Client", bucket: str, prefix: str) -> None:
         self.shards, self.function = shards, function
         self.s3, self.bucket, self.prefix = s3, bucket, prefix
         self.objects = count()
 
     def drain(self) -> None:
-        """Hand over and deliver all that is in the stream."""
-        buffer: list[Record] = []
+        """Transform and deliver all records of the stream."""
+        buffer: list[EventRecord] = []
         size = 0
         for shard, records in self.shards.unread(limit=500):
             for record in records:
@@ -142,26 +150,26 @@ class Firehose:
         if buffer:
             self._deliver(buffer)
 
-    def _deliver(self, records: list[Record]) -> None:
+    def _deliver(self, records: list[EventRecord]) -> None:
         delivered: dict[str, bytes] = defaultdict(bytes)
-        for record, answer in zip(records, self._answers(records), strict=True):
-            if answer["result"] == "Ok":
-                delivered[self._prefix(answer)] += b64decode(answer["data"], validate=True)
-            elif answer["result"] != "Dropped":
+        for record, result in zip(records, self._results(records), strict=True):
+            if result["result"] == "Ok":
+                delivered[self._prefix(result)] += b64decode(result["data"], validate=True)
+            elif result["result"] != "Dropped":
                 failed = {
-                    "errorCode": answer.get("errorCode", "Lambda.ProcessingFailedStatus"),
+                    "errorCode": result.get("errorCode", "Lambda.ProcessingFailedStatus"),
                     "rawData": record["data"],
                 }
                 delivered["failed/processing-failed/"] += json.dumps(failed).encode() + b"\n"
         for prefix, text in delivered.items():
             self.s3.put_object(Bucket=self.bucket, Key=f"{prefix}{next(self.objects):06}.gz", Body=gzip.compress(text))
 
-    def _prefix(self, answer: dict[str, Any]) -> str:
-        keys = answer.get("metadata", {}).get("partitionKeys", {})
+    def _prefix(self, result: dict[str, Any]) -> str:
+        keys = result.get("metadata", {}).get("partitionKeys", {})
         return re.sub(r"!\{partitionKeyFromLambda:(\w+)\}", lambda name: keys[name[1]], self.prefix)
 
-    def _answers(self, records: list[Record]) -> list[dict[str, Any]]:
-        """Give one answer a record, as Firehose takes the function's."""
+    def _results(self, records: list[EventRecord]) -> list[dict[str, Any]]:
+        """Return one result per record, as Firehose reads the function's response."""
         event = {
             "invocationId": "local",
             "deliveryStreamArn": f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/{self.shards.stream}",
@@ -171,24 +179,25 @@ class Firehose:
         }
         for _ in range(1 + FIREHOSE_RETRIES):
             try:
-                answers = invoke(self.function, event)["records"]
+                results = invoke(self.function, event)["records"]
             except FunctionError:
+                logger.info("the function failed and is called again", exc_info=True)
                 continue
             by_id: dict[str, list[dict[str, Any]]] = defaultdict(list)
-            for answer in answers:
-                by_id[answer["recordId"]].append(answer)
+            for result in results:
+                by_id[result["recordId"]].append(result)
             return [_only(by_id[record["recordId"]]) for record in records]
         return [{"result": "ProcessingFailed", "errorCode": "Lambda.FunctionError"}] * len(records)
 
 
-def _only(answers: list[dict[str, Any]]) -> dict[str, Any]:
-    if len(answers) == 1:
-        return answers[0]
-    return {"result": "ProcessingFailed", "errorCode": f"Lambda.{'Duplicated' if answers else 'Missing'}RecordId"}
+def _only(results: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(results) == 1:
+        return results[0]
+    return {"result": "ProcessingFailed", "errorCode": f"Lambda.{'Duplicated' if results else 'Missing'}RecordId"}
 
 
-def firehose_record(shard: str, record: Record) -> Record:
-    """Write a record as Firehose's event has it."""
+def firehose_record(shard: str, record: StreamRecord) -> EventRecord:
+    """Return a record as in Firehose's event."""
     arrived = int(record["ApproximateArrivalTimestamp"].timestamp() * 1000)
     return {
         "recordId": f"{record['SequenceNumber']}000000",

@@ -1,4 +1,4 @@
-"""Functions for moto's server, which would run them in Docker: a call is a process, with the function's own zip."""
+"""Lambda for moto's server, which would need Docker: each call runs the function's own zip in a process."""
 
 import io
 import json
@@ -12,6 +12,7 @@ from typing import Any
 from moto.awslambda.models import LambdaFunction
 
 from local import aws
+from local.aws.patches import patch
 
 CALL = """
 import importlib, json, sys, time, traceback
@@ -23,32 +24,33 @@ class Context:
         return int(1000 * (ends - time.time()))
 
 sys.path.insert(0, ".")
-answers, sys.stdout = sys.stdout, sys.stderr
+responses, sys.stdout = sys.stdout, sys.stderr
 try:
-    answer = getattr(importlib.import_module(module), name)(json.load(sys.stdin), Context())
+    response = getattr(importlib.import_module(module), name)(json.load(sys.stdin), Context())
 except Exception as error:
     traceback.print_exc()
-    json.dump({"errorMessage": str(error), "errorType": type(error).__name__}, answers)
+    json.dump({"errorMessage": str(error), "errorType": type(error).__name__}, responses)
     sys.exit(1)
-json.dump(answer, answers)
+json.dump(response, responses)
 """
 
 
 def install() -> None:
-    """Let Lambda call functions."""
-    LambdaFunction._invoke_lambda = call  # type: ignore[method-assign]  # noqa: SLF001
+    """Make Lambda call functions."""
+    patch(LambdaFunction, _invoke_lambda=call)
 
 
 def call(function: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
-    """Call a function; return its answer, whether it is an error, and what it has printed."""
+    """Call a function; return its response, whether it is an error, and its output."""
+    environment: dict[str, str] = function.environment_vars
     endpoint = f"http://127.0.0.1:{os.environ['MOTO_PORT']}"
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(folder)
         try:
             done = subprocess.run(  # noqa: S603  # ourselves
-                [sys.executable, "-c", CALL, function.handler, str(function.timeout)],
+                [sys.executable, "-c", CALL, str(function.handler), str(function.timeout)],
                 cwd=folder,
-                env={"PATH": os.environ["PATH"], **aws.environment(endpoint), **function.environment_vars},
+                env={"PATH": os.environ["PATH"], **aws.environment(endpoint), **environment},
                 input=event if isinstance(event, str) else json.dumps(event or {}),
                 capture_output=True,
                 text=True,
@@ -56,6 +58,6 @@ def call(function: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            said = f"Task timed out after {function.timeout} seconds"
-            return json.dumps({"errorMessage": said, "errorType": "Sandbox.Timedout"}), True, ""
+            message = f"Task timed out after {function.timeout} seconds"
+            return json.dumps({"errorMessage": message, "errorType": "Sandbox.Timedout"}), True, ""
     return done.stdout, done.returncode != 0, done.stderr

@@ -1,13 +1,15 @@
-"""Glue jobs for moto's server, which knows no UpdateJob and says SUCCEEDED to every run: here a run is a process.
+"""Glue jobs for moto's server, which has no UpdateJob and reports SUCCEEDED for every run: here a run is a process.
 
-A job is what CreateJob or the last UpdateJob said, as a whole, with AWS's defaults. A run is ``python -m local run`` of
-the script of that name in the working tree, in a folder of its own: what its arguments name in S3 is copied there
-before, and what it has written back after. It succeeds if the process does; otherwise its last line is the reason.
+A job's definition is that of CreateJob or the last UpdateJob, as a whole, with AWS's defaults. A run is ``python -m
+local run`` of the script of that name in the working tree, in its own folder: S3 paths among its arguments are copied
+there first, and what it has written is copied back. The run succeeds if the process exits with 0; otherwise its error
+message is the last line on standard error.
 """
 
 # ruff: noqa: SLF001  # `_get_param` is how moto's own handlers read a request
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -18,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moto.core.responses import ActionResult
@@ -27,25 +29,30 @@ from moto.glue.models import FakeJob
 from moto.glue.responses import GlueResponse
 
 from local import aws
+from local.aws.patches import patch
 
-ROOT = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROOT = Path(__file__).parents[2]
 DEFAULTS = {"GlueVersion": "5.1", "MaxRetries": 0, "Timeout": 480, "ExecutionClass": "STANDARD"}
-ARGUMENT = re.compile(r"--(?!conf$)[a-z][a-z0-9_]*")  # of a job; Glue's own have a hyphen or capitals
-IN_S3 = re.compile(r"s3://([^/]+)/(.*)")
-NOT_RUNNING = {"SUCCEEDED", "FAILED"}
+JOB_ARGUMENT = re.compile(r"--(?!conf$)[a-z][a-z0-9_]*")  # Glue's own have a hyphen or capitals
+LAKE = "lake-of-the-run"  # beside the folders that stand for buckets
+S3_PATH = re.compile(r"s3://([^/]+)/(.*)")
+FINISHED = {"SUCCEEDED", "FAILED"}
+
+logger = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Let Glue run jobs."""
-    GlueResponse.create_job = _defining(GlueResponse.create_job)  # type: ignore[method-assign]
-    GlueResponse.update_job = update_job  # type: ignore[attr-defined]
-    FakeJob.as_dict = as_dict  # type: ignore[method-assign]
-    FakeJob.start_job_run = start_job_run  # type: ignore[method-assign]
+    """Make Glue run jobs."""
+    patch(GlueResponse, create_job=_defining(GlueResponse.create_job), update_job=update_job)
+    patch(FakeJob, as_dict=as_dict, start_job_run=start_job_run)
 
 
 @dataclass
-class Run:
-    """A run, as moto's own handlers expect one."""
+class JobRun:
+    """A run, as moto's handlers expect one."""
 
     job: str
     arguments: Mapping[str, str]
@@ -57,17 +64,17 @@ class Run:
     ended: datetime | None = None
 
     def advance(self) -> None:
-        """Leave it: the process decides."""
+        """Do nothing: the process decides on the status."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Answer GetJobRun."""
-        taken = ((self.ended or datetime.now(UTC)) - self.started).total_seconds()
+        """Return the response of GetJobRun."""
+        duration = ((self.ended or datetime.now(UTC)) - self.started).total_seconds()
         return {
             "Id": self.job_run_id,
             "JobName": self.job,
             "JobRunState": self.status,
             "StartedOn": self.started,
-            "ExecutionTime": int(taken),
+            "ExecutionTime": int(duration),
             "Arguments": dict(self.arguments),
             "GlueVersion": self.definition["GlueVersion"],
             **({"CompletedOn": self.ended} if self.ended else {}),
@@ -76,50 +83,53 @@ class Run:
 
 
 def as_dict(job: FakeJob) -> dict[str, Any]:
-    """Answer GetJob."""
+    """Return the response of GetJob."""
     return {"Name": job.name, "CreatedOn": job.created_on, **_definition(job)}
 
 
 def update_job(request: GlueResponse) -> ActionResult:
-    """Answer UpdateJob: what it does not say is forgotten."""
+    """Handle UpdateJob: what the request leaves out is reset."""
     job = request.glue_backend.get_job(request._get_param("JobName"))
     job.definition = json.loads(request.body)["JobUpdate"]  # type: ignore[attr-defined]
     return ActionResult({"JobName": job.name})
 
 
 def start_job_run(job: FakeJob, arguments: Mapping[str, str] | None = None, **_: Any) -> str:
-    """Answer StartJobRun."""
+    """Handle StartJobRun."""
     definition = _definition(job)
     limit = definition.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1)
-    if sum(run.status not in NOT_RUNNING for run in job.job_runs) >= limit:
+    if sum(run.status not in FINISHED for run in job.job_runs) >= limit:
         raise ConcurrentRunsExceededException(f"Concurrent runs exceeded for {job.name}")
-    run = Run(job.name, dict(arguments or {}), definition)
+    run = JobRun(job.name, dict(arguments or {}), definition)
     job.job_runs.append(run)  # type: ignore[arg-type]
     s3 = aws.session().client("s3", endpoint_url=f"http://127.0.0.1:{os.environ['MOTO_PORT']}")
-    threading.Thread(target=carry_out, args=(run, s3), daemon=True).start()
+    threading.Thread(target=execute, args=(run, s3), daemon=True).start()
     return run.job_run_id
 
 
-def carry_out(run: Run, s3: Any) -> None:
-    """Run the script, and note how it went."""
+def execute(run: JobRun, s3: "S3Client") -> None:
+    """Run the script, and set the status of the run."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            run.error = process(run, Path(folder), s3)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the run has ended
+            run.error = run_script(run, Path(folder), s3)
+    except Exception as error:  # whatever it is, the run has ended
+        logger.exception("the run %s of the job %s could not be executed", run.job_run_id, run.job)
         run.error = repr(error)
     run.ended = datetime.now(UTC)
     run.status = "FAILED" if run.error else "SUCCEEDED"
 
 
-def process(run: Run, folder: Path, s3: Any) -> str:
-    """Bring what the script reads, run it, take back what it has written; return its last words if it fails."""
+def run_script(run: JobRun, folder: Path, s3: "S3Client") -> str:
+    """Copy the script's inputs from S3, run it, and copy its outputs back; return its error message, if any."""
     script = Path(run.definition["Command"]["ScriptLocation"]).stem
-    given = {**run.definition.get("DefaultArguments", {}), **run.arguments}
-    own = {name: value for name, value in given.items() if ARGUMENT.fullmatch(name)}
-    words = [word for name, value in own.items() for word in (name, _brought(value, folder, s3))]
+    arguments = {**run.definition.get("DefaultArguments", {}), **run.arguments}
+    local_arguments: list[str] = []
+    for name, value in arguments.items():
+        if JOB_ARGUMENT.fullmatch(name):
+            local_arguments += [name, _downloaded(value, folder, s3)]
     before = _files(folder)
-    done = subprocess.run(  # noqa: S603  # ourselves
-        [sys.executable, "-m", "local", "--lake", f"{folder}/lake-of-the-run", "run", script, *words],
+    process = subprocess.run(  # noqa: S603  # ourselves
+        [sys.executable, "-m", "local", "--lake", f"{folder}/{LAKE}", "run", script, *local_arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -127,14 +137,14 @@ def process(run: Run, folder: Path, s3: Any) -> str:
     )
     for path, written in _files(folder).items():
         bucket, _, key = path.partition("/")
-        if before.get(path) != written and bucket != "lake-of-the-run":
+        if before.get(path) != written and bucket != LAKE:
             s3.put_object(Bucket=bucket, Key=key, Body=(folder / path).read_bytes())
-    return (done.stderr.strip().splitlines() or ["it failed and said nothing"])[-1] if done.returncode else ""
+    return (process.stderr.strip().splitlines() or ["it failed without a message"])[-1] if process.returncode else ""
 
 
-def _brought(value: str, folder: Path, s3: Any) -> str:
-    """Copy what lies below a path in S3, of a pattern what lies below its fixed part; return where it is now."""
-    match = IN_S3.fullmatch(value)
+def _downloaded(value: str, folder: Path, s3: "S3Client") -> str:
+    """Copy what lies below an S3 path (or the fixed part of a pattern), and return its local path; else the value."""
+    match = S3_PATH.fullmatch(value)
     if not match:
         return value
     bucket, path = match.groups()
@@ -148,7 +158,7 @@ def _brought(value: str, folder: Path, s3: Any) -> str:
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
-    """Note every file with its time and size."""
+    """Return time and size of every file."""
     return {
         str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_size)
         for path in folder.rglob("*")
@@ -161,11 +171,11 @@ def _definition(job: FakeJob) -> dict[str, Any]:
 
 
 def _defining(create_job: Callable[[GlueResponse], ActionResult]) -> Callable[[GlueResponse], ActionResult]:
-    def answer(request: GlueResponse) -> ActionResult:
-        made = create_job(request)
+    def create(request: GlueResponse) -> ActionResult:
+        response = create_job(request)
         job = request.glue_backend.get_job(request._get_param("Name"))
-        asked = json.loads(request.body)
-        job.definition = {name: asked[name] for name in asked if name not in {"Name", "Tags"}}  # type: ignore[attr-defined]
-        return made
+        given = json.loads(request.body)
+        job.definition = {name: given[name] for name in given if name not in {"Name", "Tags"}}  # type: ignore[attr-defined]
+        return response
 
-    return answer
+    return create

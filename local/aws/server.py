@@ -1,4 +1,4 @@
-"""The process behind ``local.aws``: moto's server on a socket that it is handed, until its standard input ends."""
+"""The process behind ``local.aws``: moto's server on an inherited socket, until its standard input ends."""
 
 import logging
 import os
@@ -12,11 +12,11 @@ from local.aws import athena, functions, glue, kinesis, patches, state_machines
 
 
 def serve(listening: int, port: int) -> None:
-    """Answer requests on the socket with this file descriptor."""
+    """Serve requests on the socket with the file descriptor ``listening``."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not one line per request
     os.environ["MOTO_PORT"] = str(port)  # moto calls itself
-    for service in (moto_athena, moto_gaps, moto_glue, moto_kinesis, moto_lambda, moto_step_functions):
+    for service in (athena, functions, glue, kinesis, patches, state_machines):
         service.install()
     application = DomainDispatcherApplication(create_backend_app)
     make_server(
@@ -25,10 +25,11 @@ def serve(listening: int, port: int) -> None:
 
 
 def end_with_parent() -> None:
-    """End the process at once when whoever holds the other end of its standard input is gone, however it went."""
+    """End the process as soon as its parent has ended, which closes standard input, however it ended."""
     sys.stdin.buffer.read()
     os._exit(0)
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="local aws: %(message)s")
     serve(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,6 +1,6 @@
-"""Step Functions for moto's server: its interpreter, with what that lacks: JSONata, ``.sync``, executions' names."""
+"""Step Functions for moto's server: adds JSONata, ``.sync`` and names of executions to its interpreter."""
 
-# ruff: noqa: SLF001  # what is mended is moto's own
+# ruff: noqa: SLF001  # what is patched is private to moto
 
 import json
 import time
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from jsonata import Jsonata
+from jsonata import Jsonata  # type: ignore[import-untyped]
 from moto.core.config import default_user_config
 from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
@@ -18,16 +18,20 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from local.aws.patches import patch
+
 POLL_SECONDS = 0.2
 
 
 def install() -> None:
-    """Let Step Functions run state machines."""
+    """Make Step Functions run state machines."""
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     jsonata._eval_jsonata = evaluate
-    waiting = StateTaskServiceCallback._eval_integration_pattern
-    StateTaskServiceCallback._eval_integration_pattern = _also_without_tokens(waiting)  # type: ignore[method-assign]
-    StepFunctionResponse.start_execution = _named(StepFunctionResponse.start_execution)  # type: ignore[method-assign]
+    patch(
+        StateTaskServiceCallback,
+        _eval_integration_pattern=_also_without_tokens(StateTaskServiceCallback._eval_integration_pattern),
+    )
+    patch(StepFunctionResponse, start_execution=_named(StepFunctionResponse.start_execution))
 
 
 def evaluate(expression: str) -> Any:
@@ -41,31 +45,31 @@ def evaluate(expression: str) -> Any:
 
 
 def _also_without_tokens(evaluate_pattern: Callable[..., None]) -> Callable[..., None]:
-    """Wait for the end of what was started, also where a service knows no task tokens: there moto interrupts None."""
+    """Wait for the end of a ``.sync`` task also where the service has no task tokens, for which moto does not wait."""
 
-    def wait(task: StateTaskServiceCallback, **asked: Any) -> None:
+    def wait(task: StateTaskServiceCallback, **request: Any) -> None:
         if ResourceCondition.WaitForTaskToken in task._supported_integration_patterns:
-            evaluate_pattern(task, **asked)
+            evaluate_pattern(task, **request)
             return
-        has_ended = task._build_sync_resolver(**asked)
+        has_ended = task._build_sync_resolver(**request)
         outcome = None
-        while asked["env"].is_running() and has_ended and not (outcome := has_ended()):
+        while request["env"].is_running() and has_ended and not (outcome := has_ended()):
             time.sleep(POLL_SECONDS)
-        asked["env"].stack.append(outcome)
+        request["env"].stack.append(outcome)
 
     return wait
 
 
 def _named(start: Callable[[StepFunctionResponse], ActionResult]) -> Callable[[StepFunctionResponse], ActionResult]:
-    """Give an execution a name of its own where none is asked for: moto calls all of those ``None``."""
+    """Name an execution where the request does not: moto names all of those ``None``."""
 
-    def answer(request: StepFunctionResponse) -> ActionResult:
-        asked = request._get_param
+    def start_execution(request: StepFunctionResponse) -> ActionResult:
+        get_param = request._get_param
 
         def with_name(parameter: str, *others: Any, **named: Any) -> Any:
-            return asked(parameter, *others, **named) or (str(uuid4()) if parameter == "name" else None)
+            return get_param(parameter, *others, **named) or (str(uuid4()) if parameter == "name" else None)
 
-        request._get_param = with_name  # type: ignore[method-assign]
+        vars(request)["_get_param"] = with_name
         return start(request)
 
-    return answer
+    return start_execution

@@ -1,4 +1,4 @@
-"""On a busy machine an example may take its time."""
+"""No deadline for Hypothesis: an example may take long on a busy machine."""
 
 from hypothesis import settings
 

@@ -1,4 +1,4 @@
-"""Records of Kinesis -> lines on S3, each once, whatever is sent and whatever fails."""
+"""Records of Kinesis become lines on S3, each once, whatever is sent and whatever fails."""
 
 import gzip
 import json
@@ -45,7 +45,7 @@ DOCUMENTED = {  # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 
 
 def record(data, arrived=TEN, shard="shardId-000000000000"):
-    """Write a record as Lambda does, whose data is bytes, or text that is not base64."""
+    """Return a record as in Lambda's event; its data is bytes, or text that is not base64."""
     number = str(next(numbers))
     data = data if isinstance(data, str) else b64encode(data).decode()
     kinesis = {"sequenceNumber": number, "data": data, "approximateArrivalTimestamp": arrived, "partitionKey": "u1"}
@@ -61,13 +61,13 @@ def reported(answer):
 
 
 class S3:
-    """Keeps what is put; refuses the first attempt at some keys, or all attempts."""
+    """Keeps the objects that are put; throttles some keys."""
 
-    def __init__(self, refuses=lambda _: False):
-        self.objects, self.refuses = {}, refuses
+    def __init__(self, throttles=lambda _: False):
+        self.objects, self.throttles = {}, throttles
 
     def put_object(self, Bucket, Key, Body):  # noqa: N803  # as boto3 calls them
-        if self.refuses(Key):
+        if self.throttles(Key):
             raise ClientError({"Error": {"Code": "SlowDown", "Message": "not now"}}, "PutObject")
         self.objects[f"s3://{Bucket}/{Key}"] = Body
 
@@ -75,7 +75,7 @@ class S3:
         return [line for body in self.objects.values() for line in gzip.decompress(body).split(b"\n")[:-1]]
 
     def text(self):
-        """Give all lines in the order of the names."""
+        """Return all lines in the order of the names."""
         return b"".join(gzip.decompress(self.objects[name]) for name in sorted(self.objects))
 
     def names(self):
@@ -86,7 +86,8 @@ def counted(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def test_the_documented_event_is_landed_by_its_hour(endpoint, monkeypatch, capsys):
+@pytest.mark.server
+def test_the_documented_event_is_archived_by_its_hour(endpoint, monkeypatch, capsys):
     for name, value in aws.environment(endpoint).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAW_PATH", RAW_PATH)
@@ -99,21 +100,22 @@ def test_the_documented_event_is_landed_by_its_hour(endpoint, monkeypatch, capsy
     assert [found["Key"] for found in s3.list_objects_v2(Bucket="lake")["Contents"]] == [key]
     body = s3.get_object(Bucket="lake", Key=key)["Body"].read()
     assert gzip.decompress(body) == b"Hello, this is a test.\n"
-    assert counted(capsys) == {"function": "land_raw", "records": 1, "landed": 1, "lines": 1, "objects": 1}
+    assert counted(capsys) == {"function": "land_raw", "records": 1, "archived": 1, "lines": 1, "objects": 1}
 
 
-def test_a_bucket_that_is_not_there_reports_the_batch(endpoint):
+@pytest.mark.server
+def test_a_missing_bucket_reports_the_batch(endpoint):
     s3 = aws.session().client("s3", endpoint_url=endpoint)
     records = [record(b"{}"), record(b"{}")]
-    assert reported(land_raw.land(records, "s3://no-such-bucket/raw", s3)) == [number(records[0])]
+    assert reported(land_raw.archive(records, "s3://no-such-bucket/raw", s3)) == [number(records[0])]
 
 
 def test_a_retry_writes_the_same_bytes_under_the_same_name():
     records = [record(b'{"n":1}'), record(b'{"n":2}')]
     once, twice = S3(), S3()
-    land_raw.land(records, RAW_PATH, once)
+    land_raw.archive(records, RAW_PATH, once)
     for _ in range(2):
-        land_raw.land(records, f"{RAW_PATH}/", twice)
+        land_raw.archive(records, f"{RAW_PATH}/", twice)
     assert once.objects == twice.objects
     assert all(body[4:8] == bytes(4) for body in once.objects.values())  # gzip's time of writing
     first, last = map(number, records)
@@ -123,7 +125,7 @@ def test_a_retry_writes_the_same_bytes_under_the_same_name():
 def test_a_batch_over_an_hours_end_makes_an_object_for_each_hour():
     s3 = S3()
     records = [record(b"1", TEN), record(b"2", TEN), record(b"3", ELEVEN)]
-    assert reported(land_raw.land(records, RAW_PATH, s3)) == []
+    assert reported(land_raw.archive(records, RAW_PATH, s3)) == []
     assert [name[:21] for name in s3.names()] == ["arrived=2024-03-17/10", "arrived=2024-03-17/11"]
     assert s3.lines() == [b"1", b"2", b"3"]
 
@@ -133,11 +135,11 @@ def test_a_batch_over_an_hours_end_makes_an_object_for_each_hour():
     [
         (b'{"n":1}', [b'{"n":1}']),
         (b'{"n":1}\n', [b'{"n":1}']),
-        (b'{"n":1}\r\n{"n":2}\r\n', [b'{"n":1}\r', b'{"n":2}\r']),  # several lines: as they are
+        (b'{"n":1}\r\n{"n":2}\r\n', [b'{"n":1}\r', b'{"n":2}\r']),  # several lines: unchanged
         (b'{"n":1}\n\n  \n{"n":2}', [b'{"n":1}', b'{"n":2}']),
         (b'{\n  "n": 1\n}\n', [b'{   "n": 1 } ']),  # one object over several lines: one line
         (b'{\n"n":\n' + b"9" * 5000 + b"}", [b'{ "n": ' + b"9" * 5000 + b"}"]),
-        (b'{"n":\n1}{"n":2}', [b'{"n":', b'1}{"n":2}']),  # nothing that can be mended
+        (b'{"n":\n1}{"n":2}', [b'{"n":', b'1}{"n":2}']),  # cannot be repaired
         (b'{"n":"caf\xe9"}', [b'{"n":"caf\xe9"}']),
         (b"\xff\xfe\x00", [b"\xff\xfe\x00"]),
         (b"[\n" * 100_000, [b"["] * 100_000),
@@ -148,29 +150,29 @@ def test_a_batch_over_an_hours_end_makes_an_object_for_each_hour():
 )
 def test_what_is_a_line(sent, lines):
     s3 = S3()
-    land_raw.land([record(sent)], RAW_PATH, s3)
+    land_raw.archive([record(sent)], RAW_PATH, s3)
     assert s3.lines() == lines
 
 
-def test_an_unreadable_record_is_reported_and_its_neighbours_stay_where_they_are_on_retry(capsys):
+def test_an_unreadable_record_is_reported_and_a_retry_writes_the_same_objects(capsys):
     s3 = S3()
     records = [record(b"1"), record(NOT_BASE64), record(b""), record(b"2"), record(b"3")]
-    assert reported(land_raw.land(records, RAW_PATH, s3)) == [number(records[1])]
-    counts = {"records": 5, "unreadable": 1, "landed": 3, "lines": 3, "objects": 2, "empty": 1}
+    assert reported(land_raw.archive(records, RAW_PATH, s3)) == [number(records[1])]
+    counts = {"records": 5, "unreadable": 1, "archived": 3, "lines": 3, "objects": 2, "empty": 1}
     assert counted(capsys) == {"function": "land_raw"} | counts
-    landed = dict(s3.objects)
-    land_raw.land(records[1:], RAW_PATH, s3)  # as Lambda goes on
-    assert s3.objects == landed
+    archived = dict(s3.objects)
+    land_raw.archive(records[1:], RAW_PATH, s3)  # as Lambda retries
+    assert s3.objects == archived
 
 
-def test_when_s3_refuses_an_object_the_others_are_landed_and_it_comes_again(capsys):
+def test_when_s3_fails_for_an_object_the_others_are_archived_and_it_is_retried(capsys):
     records = [record(b"1", TEN), record(b"2", ELEVEN), record(b"3", ELEVEN), record(NOT_BASE64), record(b"4", ELEVEN)]
-    s3 = S3(refuses=lambda key: number(records[1]) in key)
-    assert sorted(reported(land_raw.land(records, RAW_PATH, s3))) == [number(records[1]), number(records[3])]
+    s3 = S3(throttles=lambda key: number(records[1]) in key)
+    assert sorted(reported(land_raw.archive(records, RAW_PATH, s3))) == [number(records[1]), number(records[3])]
     assert s3.lines() == [b"1", b"4"]
     assert counted(capsys)["failed"] == 2
-    s3.refuses = lambda _: False
-    assert reported(land_raw.land(records[1:], RAW_PATH, s3)) == [number(records[3])]
+    s3.throttles = lambda _: False
+    assert reported(land_raw.archive(records[1:], RAW_PATH, s3)) == [number(records[3])]
     assert s3.lines() == [b"1", b"4", b"2", b"3"]
 
 
@@ -178,31 +180,31 @@ def test_when_s3_refuses_an_object_the_others_are_landed_and_it_comes_again(caps
     st.lists(st.tuples(st.one_of(st.just(NOT_BASE64), st.binary()), st.sampled_from([TEN, ELEVEN]))),
     st.randoms(use_true_random=False),
 )
-def test_every_line_is_landed_once_through_failures_and_retries(sent, random):
-    """Whatever bytes are sent, whichever records nobody can read and whichever object S3 refuses at first."""
-    refused = set()
+def test_every_line_is_archived_once_through_failures_and_retries(sent, random):
+    """Whatever bytes are sent, whichever records are unreadable and whichever objects S3 throttles at first."""
+    throttled = set()
 
-    def refuses(key):
-        if key in refused or random.random() < 0.5:
+    def throttles(key):
+        if key in throttled or random.random() < 0.5:
             return False
-        refused.add(key)
+        throttled.add(key)
         return True
 
     records = [record(*row) for row in sorted(sent, key=lambda row: row[1])]
-    s3 = S3(refuses)
+    s3 = S3(throttles)
     trigger = event_sources.Trigger(
-        None, lambda event, _: land_raw.land(event["Records"], RAW_PATH, s3), retries=len(records)
+        None, lambda event, _: land_raw.archive(event["Records"], RAW_PATH, s3), retries=len(records)
     )
     trigger.deliver(records)
     alone = S3()
     for one in records:
-        land_raw.land([one], RAW_PATH, alone)
+        land_raw.archive([one], RAW_PATH, alone)
     assert s3.text() == alone.text()
     assert bool(trigger.discarded) == any(one["kinesis"]["data"] == NOT_BASE64 for one in records)
 
 
-def test_a_stream_lands_once_though_a_record_cannot_be_read(endpoint):
-    """From Kinesis to S3, with batches, a function that fails now and then, and a poison record in each batch."""
+@pytest.mark.server
+def test_a_stream_is_archived_once_by_a_function_that_fails_now_and_then(endpoint):
     kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
     kinesis.create_stream(StreamName="visits", ShardCount=3)
     sent = [b'{"n":%d}' % n for n in range(1000)]
@@ -214,7 +216,7 @@ def test_a_stream_lands_once_though_a_record_cannot_be_read(endpoint):
     calls = count()
 
     def function(event, _):
-        answer = land_raw.land(event["Records"], "s3://archive/raw", s3)
+        answer = land_raw.archive(event["Records"], "s3://archive/raw", s3)
         if next(calls) % 4 == 0:
             raise TimeoutError  # after it has written
         return answer
@@ -230,10 +232,10 @@ def test_a_stream_lands_once_though_a_record_cannot_be_read(endpoint):
 
 def test_a_poison_record_does_not_hold_up_the_stream():
     s3 = S3()
-    trigger = event_sources.Trigger(None, lambda event, _: land_raw.land(event["Records"], RAW_PATH, s3))
+    trigger = event_sources.Trigger(None, lambda event, _: land_raw.archive(event["Records"], RAW_PATH, s3))
     records = [record(b"1"), record(NOT_BASE64), record(b"2")]
     trigger.deliver(records)
     trigger.deliver([record(b"3")])
     assert s3.lines() == [b"1", b"2", b"3"]
     assert trigger.discarded == records[1:]
-    assert b64decode(trigger.discarded[1]["kinesis"]["data"]) == b"2"  # landed, too: nothing but the poison is lost
+    assert b64decode(trigger.discarded[1]["kinesis"]["data"]) == b"2"  # archived, too: only the poison record is lost

@@ -7,9 +7,11 @@ from lambdas import simulate
 from local import aws
 from local.aws import event_sources
 
+pytestmark = pytest.mark.server
+
 
 class Context:
-    """What Lambda tells of the time that is left."""
+    """Lambda's context, with the time that is left."""
 
     def __init__(self, milliseconds):
         self.milliseconds = milliseconds
@@ -25,13 +27,13 @@ def kinesis(endpoint):
 
 
 @pytest.fixture
-def handler(endpoint, kinesis, monkeypatch):  # noqa: ARG001  # it makes the streams
+def handler(endpoint, kinesis, monkeypatch):  # noqa: ARG001  # it creates the streams
     for name, value in aws.environment(endpoint).items():
         monkeypatch.setenv(name, value)
     return simulate.handler
 
 
-SCHEDULED = {  # https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
+SCHEDULED_EVENT = {  # https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
     "version": "0",
     "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
     "detail-type": "Scheduled Event",
@@ -44,34 +46,33 @@ SCHEDULED = {  # https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-s
 }
 
 
-def test_it_puts_what_it_is_asked_for(handler, kinesis):
+def test_it_puts_the_rows_it_reports(handler, kinesis):
     sent = handler({"seconds": 1, "rate": 50, "malformed": 0.1, "users": 5}, Context(60_000))
     records = [record for _, records in event_sources.Shards(kinesis, "clickstream").unread(500) for record in records]
-    assert (sent["shape"], sent["stream"], sent["distinct"]) == ("visits", "clickstream", 50)
+    assert (sent["format"], sent["stream"], sent["distinct"]) == ("visits", "clickstream", 50)
     assert sent["lines"] == len(records)
 
 
-def test_an_event_of_eventbridge_says_it_in_its_detail(handler):
-    event = SCHEDULED | {"detail": {"shape": "events", "stream": "events", "seconds": 1}}
+def test_an_event_of_eventbridge_holds_the_options_in_its_detail(handler):
+    event = SCHEDULED_EVENT | {"detail": {"format": "events", "stream": "events", "seconds": 1}}
     assert handler(event, Context(60_000))["stream"] == "events"
 
 
-def test_by_default_it_is_a_visit_a_second_for_20_seconds(handler):
+def test_by_default_it_runs_for_20_seconds(handler):
     with pytest.raises(ValueError, match=r"^20 seconds are more than the function's timeout leaves\.$"):
-        handler(SCHEDULED, Context(20_000))
-    assert simulate.DEFAULTS == {"shape": "visits", "stream": "clickstream", "rate": 1, "seconds": 20}
+        handler(SCHEDULED_EVENT, Context(20_000))
 
 
 @pytest.mark.parametrize(
-    ("event", "said"),
+    ("event", "message"),
     [
         ({"rows": 5}, r"^rows is not known to the simulator\.$"),
-        ({"shape": "orders"}, r"^orders is not known to the simulator\.$"),
+        ({"format": "orders"}, r"^orders is not known to the simulator\.$"),
         ({"rate": 0}, "^rate must be between"),
         ({"late": 2}, "^late is a share"),
         ({"stream": "nowhere"}, r"^stream nowhere does not exist$"),
     ],
 )
-def test_what_it_cannot_do_fails_in_one_sentence(handler, event, said):
-    with pytest.raises(Exception, match=said):
+def test_wrong_input_fails_with_one_message(handler, event, message):
+    with pytest.raises(Exception, match=message):
         handler({"seconds": 1} | event, Context(60_000))

@@ -1,4 +1,4 @@
-"""Live sessions and page counts -> DynamoDB: the newest version, whatever order and however often they come."""
+"""Live sessions and page counts in DynamoDB: the newest version, in whatever order and however often they arrive."""
 
 import io
 import json
@@ -65,14 +65,14 @@ def counted(capsys):
 
 
 class DynamoDB:
-    """Keeps items as put_item's condition says; refuses those of the users that it is told to."""
+    """Keeps items by put_item's condition; throttles those of some users."""
 
     def __init__(self):
-        self.items, self.refused = {}, set()
+        self.items, self.throttled = {}, set()
 
     def put_item(self, Item, ExpressionAttributeValues, **_):  # noqa: N803  # as boto3 calls them
         user, version = Item["user_id"]["S"], int(ExpressionAttributeValues[":version"]["N"])
-        if user in self.refused:
+        if user in self.throttled:
             raise error("ProvisionedThroughputExceededException")
         key = user, Item["session_number"]["N"]
         if key in self.items and int(self.items[key]["version"]["N"]) >= version:
@@ -86,7 +86,7 @@ def error(code):
 
 @pytest.fixture(scope="module")
 def stage(endpoint):
-    """Make what the stage names."""
+    """Create the stage's resources."""
     aws.create(endpoint, Settings.read(aws.STAGE))
     return endpoint
 
@@ -108,6 +108,7 @@ def stored(dynamodb, session):
     return [item for item in items(dynamodb, "live_sessions") if item["user_id"] == session.user_id]
 
 
+@pytest.mark.server
 def test_a_session_is_set_by_its_key_and_expires(stage, dynamodb, monkeypatch, capsys):
     for name, value in aws.environment(stage).items():
         monkeypatch.setenv(name, value)
@@ -118,6 +119,7 @@ def test_a_session_is_set_by_its_key_and_expires(stage, dynamodb, monkeypatch, c
     assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
+@pytest.mark.server
 def test_page_counts_go_to_a_table_of_their_own(dynamodb):
     later = replace(HOME, window_start="2024-03-17T10:01:00.000Z", views=1)
     records = [record(json.dumps(asdict(row)).encode(), "page_counts") for row in (HOME, later)]
@@ -127,6 +129,7 @@ def test_page_counts_go_to_a_table_of_their_own(dynamodb):
     assert found == [asdict(row) | {"expires_at": expires_at} for row in (HOME, later)]
 
 
+@pytest.mark.server
 def test_an_older_version_never_overwrites_a_newer_one(dynamodb, capsys):
     eve = replace(ADA, user_id="eve")
     newer = replace(eve, version=4, event_count=4)
@@ -136,6 +139,7 @@ def test_an_older_version_never_overwrites_a_newer_one(dynamodb, capsys):
     assert counted(capsys) == {"function": "store", "table": "live_sessions", "records": 2, "older": 2}
 
 
+@pytest.mark.server
 def test_poison_records_are_reported_and_their_neighbours_are_stored(dynamodb, capsys):
     bob, cy = replace(ADA, user_id="bob"), replace(ADA, user_id="cy")
     records = [*sent(bob), record(b"{"), record("not base64"), *sent(cy)]
@@ -144,6 +148,14 @@ def test_poison_records_are_reported_and_their_neighbours_are_stored(dynamodb, c
     assert stored(dynamodb, bob)
     assert stored(dynamodb, cy)
     assert counted(capsys)["malformed"] == 2
+
+
+def test_the_time_to_live_is_a_setting_of_the_function(monkeypatch):
+    monkeypatch.setenv("SESSIONS_TTL_DAYS", "1")
+    dynamodb = DynamoDB()
+    store.store(sent(ADA), store.TABLES["sessions"], dynamodb)
+    [item] = dynamodb.items.values()
+    assert item["expires_at"] == {"N": str(1_710_673_199 + 86_400)}
 
 
 WRONG = [None, "", 1.5, True, [], {}, "x" * 2049, "\ud800", float("nan")]
@@ -164,12 +176,12 @@ def test_a_wrong_field_is_named(name, value, capsys):
     data = json.dumps(asdict(ADA) | {name: value}).encode()
     one = record(data)
     assert reported(store.store([one], store.TABLES["sessions"], DynamoDB())) == [number(one)]
-    said = json.loads(capsys.readouterr().out.splitlines()[0])
-    assert said == {"function": "store", "record": one["eventID"], "error": f"{name} is missing or wrong"}
+    logged = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert logged == {"function": "store", "record": one["eventID"], "error": f"{name} is missing or wrong"}
 
 
 @pytest.mark.parametrize("row", [ADA, HOME])
-def test_a_field_that_is_not_there_is_named_and_one_too_many_is_left_out(row):
+def test_a_missing_field_is_named_and_an_unknown_one_is_ignored(row):
     kind = type(row)
     for field in fields(kind):
         rest = {name: value for name, value in asdict(row).items() if name != field.name}
@@ -178,19 +190,20 @@ def test_a_field_that_is_not_there_is_named_and_one_too_many_is_left_out(row):
     assert store.read(json.dumps(asdict(row) | {"note": "x"}).encode(), kind) == row
 
 
-def test_what_dynamodb_refuses_is_reported_and_the_rest_is_stored(capsys):
+def test_a_throttled_item_is_reported_and_the_rest_is_stored(capsys):
     dynamodb = DynamoDB()
-    dynamodb.refused = {"bob"}
+    dynamodb.throttled = {"bob"}
     records = sent(ADA, replace(ADA, user_id="bob"), replace(ADA, user_id="cy"))
     assert reported(store.store(records, store.TABLES["sessions"], dynamodb)) == [number(records[1])]
     assert [user for user, _ in dynamodb.items] == ["ada", "cy"]
     assert counted(capsys)["failed"] == 1
-    dynamodb.refused = set()
+    dynamodb.throttled = set()
     assert reported(store.store(records[1:], store.TABLES["sessions"], dynamodb)) == []
     assert sorted(user for user, _ in dynamodb.items) == ["ada", "bob", "cy"]
 
 
-def test_the_sdk_asks_again_where_dynamodb_throttles(stage, dynamodb, monkeypatch):
+@pytest.mark.server
+def test_the_sdk_retries_while_dynamodb_throttles(stage, dynamodb, monkeypatch):
     for name, value in aws.environment(stage).items():
         monkeypatch.setenv(name, value)
     client = store.client()
@@ -216,7 +229,8 @@ class Raw(io.BytesIO):
         yield self.read()
 
 
-def test_a_table_that_is_not_there_reports_every_record(endpoint):
+@pytest.mark.server
+def test_a_missing_table_reports_every_record(endpoint):
     dynamodb = aws.session().client("dynamodb", endpoint_url=endpoint)
     table = replace(store.TABLES["sessions"], name="no_such_table")
     records = sent(ADA, replace(ADA, user_id="bob"))
@@ -266,6 +280,7 @@ def test_any_order_and_any_batches_end_with_the_newest(versions, batch_size, ran
     assert {user: int(item["event_count"]["N"]) for (user, _), item in dynamodb.items.items()} == newest
 
 
+@pytest.mark.server
 def test_a_stream_with_poison_records_is_stored_and_goes_on(stage, dynamodb):
     kinesis = aws.session().client("kinesis", endpoint_url=stage)
     rows = [replace(ADA, user_id=f"user-{n % 40}", version=n) for n in range(400)]

@@ -1,4 +1,4 @@
-"""From a stream through a function and a raw archive into a table: every row that was sent is accounted for."""
+"""From a stream through a function and the raw archive into a table: every row sent is accounted for."""
 
 from itertools import count
 
@@ -8,10 +8,12 @@ from clickstream.storage import kinesis_sink
 from lambdas import land_raw, transform
 from local import aws
 from local.aws import event_sources
-from simulator import Options, Truth, arrivals
+from simulator import ExpectedCounts, Options, arrivals
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 OPTIONS = Options(rows=2_000, duplicates=0.05, malformed=0.05)
-NEVER_JSON = ("empty_line", "truncated", "not_json", "not_an_object", "not_utf8", "two_on_a_line")
+NOT_IN_THE_ARCHIVE = ("empty_line", "truncated", "not_json", "not_an_object", "not_utf8", "two_on_a_line")
 
 
 @pytest.fixture
@@ -24,29 +26,29 @@ def s3(endpoint):
     return aws.session().client("s3", endpoint_url=endpoint)
 
 
-def send(kinesis, shape):
-    """Put the simulated rows into a stream of their own; return what they are."""
-    truth = Truth()
-    kinesis.create_stream(StreamName=shape, ShardCount=2)
-    rows = [{"Data": line, "PartitionKey": key} for _, key, line in arrivals(shape, OPTIONS, truth)]
-    kinesis_sink.put(kinesis, shape, rows)
-    return truth
+def send(kinesis, format_name):
+    """Put simulated rows into a stream of their own; return the expected counts."""
+    expected = ExpectedCounts()
+    kinesis.create_stream(StreamName=format_name, ShardCount=2)
+    rows = [{"Data": line, "PartitionKey": key} for _, key, line in arrivals(format_name, OPTIONS, expected)]
+    kinesis_sink.put(kinesis, format_name, rows)
+    return expected
 
 
 def fetch(s3, bucket, trial):
-    """Bring the raw archive to where the jobs read it."""
+    """Copy the raw archive to where the jobs read it."""
     for found in s3.list_objects_v2(Bucket=bucket, Prefix="raw/")["Contents"]:
         body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
         trial.send_bytes(body, found["Key"].removeprefix("raw/"))
 
 
-def test_visits_that_are_landed_become_the_rows_that_were_sent(kinesis, s3, trial):
-    truth = send(kinesis, "visits")
+def test_archived_visits_become_the_rows_that_were_sent(kinesis, s3, trial):
+    expected = send(kinesis, "visits")
     s3.create_bucket(Bucket="visits")
     calls = count()
 
     def function(event, _):
-        answer = land_raw.land(event["Records"], "s3://visits/raw", s3)
+        answer = land_raw.archive(event["Records"], "s3://visits/raw", s3)
         if next(calls) % 3 == 0:
             raise TimeoutError  # after it has written
         return answer
@@ -54,22 +56,22 @@ def test_visits_that_are_landed_become_the_rows_that_were_sent(kinesis, s3, tria
     event_sources.Trigger(event_sources.Shards(kinesis, "visits"), function).drain()
     fetch(s3, "visits", trial)
     counts = trial.clickstream_batch(max_quarantined_ratio=1.0)
-    malformed = truth.malformed - truth.malformed_by_kind["empty_line"]
+    malformed = expected.malformed - expected.malformed_by_kind["empty_line"]
     assert (counts["written"], counts["duplicate"], counts["quarantined"]) == (
-        truth.distinct,
-        truth.duplicates,
+        expected.distinct,
+        expected.duplicates,
         malformed,
     )
 
 
-def test_events_that_are_transformed_become_the_rows_that_were_sent(kinesis, s3, trial):
-    truth = send(kinesis, "events")
+def test_transformed_events_become_the_rows_that_were_sent(kinesis, s3, trial):
+    expected = send(kinesis, "events")
     s3.create_bucket(Bucket="events")
     prefix = "raw/arrived=!{partitionKeyFromLambda:arrived_date}/!{partitionKeyFromLambda:arrived_hour}/"
     event_sources.Firehose(event_sources.Shards(kinesis, "events"), transform.events, s3, "events", prefix).drain()
     fetch(s3, "events", trial)
     counts = trial.events_batch(max_quarantined_ratio=1.0)
-    refused = sum(truth.malformed_by_kind[kind] for kind in NEVER_JSON)
-    assert counts["written"] == truth.distinct + truth.conflicts
-    assert counts["duplicate"] == truth.duplicates
-    assert counts["quarantined"] == truth.malformed - refused
+    not_archived = sum(expected.malformed_by_kind[kind] for kind in NOT_IN_THE_ARCHIVE)
+    assert counts["written"] == expected.distinct + expected.conflicts
+    assert counts["duplicate"] == expected.duplicates
+    assert counts["quarantined"] == expected.malformed - not_archived

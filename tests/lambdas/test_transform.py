@@ -1,4 +1,4 @@
-"""Firehose's records -> CSV, and lines for the raw archive."""
+"""Firehose's transformations into CSV and into lines of the raw archive."""
 
 import csv
 import gzip
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lambdas import transform
 from local import aws
 from local.aws import event_sources
-from simulator import Options, Truth, arrivals
+from simulator import ExpectedCounts, Options, arrivals
 
 ARRIVED = 1_710_673_199_999  # 2024-03-17 10:59:59.999
 EVENT = b'{"event_uuid":"1","event_name":"a:b","created_at":1710673199}'
@@ -48,7 +48,7 @@ def record(data, arrived=ARRIVED):
 
 
 def answered(function, *data):
-    """Give (result, data) of each record."""
+    """Return (result, data) of each record."""
     answer = function({"records": [record(one) for one in data]}, None)
     return [(one["result"], b64decode(one["data"]) if "data" in one else None) for one in answer["records"]]
 
@@ -57,7 +57,7 @@ def counted(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def test_the_documented_event_is_answered_record_by_record(capsys):
+def test_the_documented_event(capsys):
     assert transform.events(DOCUMENTED, None) == {
         "records": [
             {"recordId": "record1", "result": "ProcessingFailed"},
@@ -87,7 +87,7 @@ def test_the_documented_event_is_answered_record_by_record(capsys):
         (EVENT + b"\n", "Ok", EVENT + b"\n"),
         (EVENT + b"\n\n" + EVENT, "Ok", EVENT + b"\n" + EVENT + b"\n"),
         (b'{\n "a": 1\n}', "Ok", b'{  "a": 1 }\n'),
-        (EVENT + b"\nGET /\n", "Ok", EVENT + b"\nGET /\n"),  # the job's to refuse, with a reason
+        (EVENT + b"\nGET /\n", "Ok", EVENT + b"\nGET /\n"),  # the job quarantines it, with a reason
         (b"GET /\n{", "ProcessingFailed", None),
         (EVENT + EVENT, "ProcessingFailed", None),
         (b"[" + EVENT + b"]", "ProcessingFailed", None),
@@ -101,7 +101,7 @@ def test_the_documented_event_is_answered_record_by_record(capsys):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_an_event_is_kept_as_sent_or_refused(sent, result, data):
+def test_an_event_is_kept_as_sent_or_fails(sent, result, data):
     assert answered(transform.events, sent, EVENT) == [(result, data), ("Ok", EVENT + b"\n")]
 
 
@@ -144,14 +144,14 @@ def test_lines_that_are_not_utf8_are_skipped_and_counted(capsys):
 
 
 @pytest.mark.parametrize("function", [transform.events, transform.page_transitions])
-def test_an_id_that_comes_twice_is_answered_once(function, capsys):
+def test_a_repeated_id_has_one_result(function, capsys):
     one = record(b"a\tb\tlink\t1" if function is transform.page_transitions else EVENT)
     answer = function({"records": [one, one | {"data": ""}, record(b"")]}, None)
     assert [found["result"] for found in answer["records"]] == ["Ok", "Dropped"]
     assert counted(capsys)["repeated_ids"] == 1
 
 
-def test_what_finds_no_room_in_the_answer_fails_alone(capsys):
+def test_a_record_without_room_in_the_response_fails_alone(capsys):
     """Quotes double, so three records of 1 MB are 8 MB in base64; the small one after them has room."""
     title = b'"' * 500_000
     large = [record(title + b"\t" + title + b"\tlink\t1") for _ in range(3)]
@@ -166,10 +166,10 @@ def test_a_buffer_of_the_default_size_always_has_room():
     buffer = [record(title + b"\t" + title + b"\tlink\t1") for _ in range(2)]
     answer = transform.page_transitions({"records": buffer}, None)
     assert {one["result"] for one in answer["records"]} == {"Ok"}
-    assert len(json.dumps(answer)) < transform.MAX_ANSWER_BYTES / 2
+    assert len(json.dumps(answer)) < transform.MAX_RESPONSE_BYTES / 2
 
 
-def test_many_small_records_fill_an_answer_with_their_envelopes():
+def test_many_small_records_fill_a_response_with_their_envelopes():
     answer = transform.events({"records": [record(b"{}") for _ in range(35_000)]}, None)
     assert len(json.dumps(answer)) < event_sources.MAX_PAYLOAD_BYTES
     assert {one["result"] for one in answer["records"]} == {"Ok", "ProcessingFailed"}
@@ -177,7 +177,7 @@ def test_many_small_records_fill_an_answer_with_their_envelopes():
 
 @pytest.mark.parametrize("function", [transform.events, transform.page_transitions])
 @given(sent=st.lists(st.one_of(st.binary(), st.text().map(str.encode), st.just("not base64"))))
-def test_any_bytes_are_answered_each_for_itself(function, sent):
+def test_any_bytes_have_a_result_of_their_own(function, sent):
     answers = answered(function, *sent)
     assert answers == [answered(function, one)[0] for one in sent]
     assert all(data.endswith(b"\n") if result == "Ok" else data is None for result, data in answers)
@@ -199,17 +199,18 @@ def test_csv_gives_back_the_columns_of_tsv(rows):
     assert list(read) == [list(map(str, row)) for row in rows]
 
 
-def test_simulated_transitions_are_told_apart_from_malformed_lines(capsys):
-    truth = Truth()
+def test_simulated_transitions_are_separated_from_malformed_lines(capsys):
+    expected = ExpectedCounts()
     options = Options(rows=2000, malformed=0.05)
-    sent = [line for _, _, line in arrivals("page_transitions", options, truth)]
-    empty = truth.malformed_by_kind["empty_line"]
+    sent = [line for _, _, line in arrivals("page_transitions", options, expected)]
+    empty = expected.malformed_by_kind["empty_line"]
     transform.page_transitions({"records": [record(b"\n".join(sent))]}, None)
     counts = counted(capsys)
-    assert counts["lines"] == truth.distinct + truth.duplicates
-    assert counts["malformed"] == truth.malformed - empty
+    assert counts["lines"] == expected.distinct + expected.duplicates
+    assert counts["malformed"] == expected.malformed - empty
 
 
+@pytest.mark.server
 def test_a_stream_of_events_is_delivered_by_its_hour_of_arrival_or_below_the_error_prefix(endpoint):
     kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
     kinesis.create_stream(StreamName="events", ShardCount=2)

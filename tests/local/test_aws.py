@@ -1,4 +1,4 @@
-"""The local AWS by Kinesis's documented behaviour, and as a process: it starts, answers, and ends with its parent."""
+"""The local AWS: Kinesis by its documentation, and the server as a process that ends with its parent."""
 
 import re
 import signal
@@ -18,11 +18,13 @@ from botocore.exceptions import ClientError
 from moto.kinesis import models
 
 from local import aws
-from local.aws import kinesis
+from local.aws import kinesis as local_kinesis
 
 LOWEST, MIDDLE, HIGHEST = "0", str(2**127), str(2**128 - 1)
 FIRST, SECOND, THIRD, FOURTH = (f"shardId-{number:012d}" for number in range(4))
 numbers = count()
+
+pytestmark = [pytest.mark.server, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def is_open(shard):
     return "EndingSequenceNumber" not in shard["SequenceNumberRange"]
 
 
-def refused(code):
+def fails_with(code):
     return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
@@ -131,11 +133,11 @@ def test_resharding_amid_puts_loses_nothing_and_children_continue_their_parents(
 
 
 def test_threads_that_take_turns_at_the_worst_moments_break_nothing(monkeypatch):
-    monkeypatch.setattr(models, "Shard", kinesis.Shard)
+    monkeypatch.setattr(models, "Shard", local_kinesis.LogShard)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        stream = kinesis.Stream("stream", 2, None, None, "123456789012", aws.REGION)
+        stream = local_kinesis.LogStream("stream", 2, None, None, "123456789012", aws.REGION)
         with ThreadPoolExecutor(8) as threads:
             puts = [threads.submit(stream.put_record, f"key-{n}", "", "") for n in range(8_000)]
             while not all(one.done() for one in puts):
@@ -215,7 +217,7 @@ def test_a_closed_shard_ends_once_it_is_read_out(kinesis, stream, limit):
     assert answer["MillisBehindLatest"] == 0
 
 
-def test_a_reader_at_the_tip_of_a_shard_that_closes_is_told_so(kinesis, stream):
+def test_a_reader_at_the_tip_of_a_shard_sees_that_it_closes(kinesis, stream):
     put(kinesis, stream, "a")
     at_tip = kinesis.get_records(ShardIterator=iterator(kinesis, stream, FIRST))["NextShardIterator"]
     still_open = kinesis.get_records(ShardIterator=at_tip)
@@ -283,11 +285,11 @@ def test_an_iterator_can_be_used_again_and_expires_after_five_minutes(kinesis, s
     assert texts(kinesis.get_records(ShardIterator=fresh)["Records"]) == ["a"]
 
     def aged(seconds):
-        decoded = kinesis.Iterator.decode(fresh)
+        decoded = local_kinesis.ShardIterator.decode(fresh)
         return replace(decoded, issued_ms=decoded.issued_ms - seconds * 1000).encode()
 
     assert texts(kinesis.get_records(ShardIterator=aged(290))["Records"]) == ["a"]
-    with refused("ExpiredIteratorException"):
+    with fails_with("ExpiredIteratorException"):
         kinesis.get_records(ShardIterator=aged(301))
 
 
@@ -298,7 +300,7 @@ def test_a_get_returns_at_most_10_000_records(kinesis, stream):
     first = kinesis.get_records(ShardIterator=iterator(kinesis, stream, FIRST))
     assert len(first["Records"]) == 10_000
     assert len(kinesis.get_records(ShardIterator=first["NextShardIterator"])["Records"]) == 500
-    with refused("InvalidArgumentException"):
+    with fails_with("InvalidArgumentException"):
         kinesis.get_records(ShardIterator=first["NextShardIterator"], Limit=10_001)
 
 
@@ -323,8 +325,10 @@ def of_size(size):
     ],
     ids=["500_records", "1_mib_a_record_with_its_key", "5_mib_a_request"],
 )
-def test_a_put_at_its_limit_is_accepted_and_beyond_it_wholly_refused(kinesis, stream, accepted, too_much, code):
-    with refused(code):
+def test_a_put_at_its_limit_is_accepted_and_one_beyond_it_is_rejected_as_a_whole(
+    kinesis, stream, accepted, too_much, code
+):
+    with fails_with(code):
         kinesis.put_records(StreamName=stream, Records=too_much)
     assert sum(len(read(kinesis, stream, shard)) for shard in (FIRST, SECOND)) == 0
     assert kinesis.put_records(StreamName=stream, Records=accepted)["FailedRecordCount"] == 0
@@ -333,7 +337,7 @@ def test_a_put_at_its_limit_is_accepted_and_beyond_it_wholly_refused(kinesis, st
 
 def test_a_single_put_has_the_records_limit(kinesis, stream):
     kinesis.put_record(StreamName=stream, **of_size(2**20))
-    with refused("ValidationException"):
+    with fails_with("ValidationException"):
         kinesis.put_record(StreamName=stream, **of_size(2**20 + 1))
 
 
@@ -358,9 +362,9 @@ def test_shards_are_listed_page_by_page(kinesis, stream):
     assert [shard["ShardId"] for page in pages for shard in page["Shards"]] == everything == sorted(everything)
     rest = kinesis.list_shards(StreamName=stream, ExclusiveStartShardId=SECOND)["Shards"]
     assert [shard["ShardId"] for shard in rest] == everything[2:]
-    with refused("InvalidArgumentException"):
+    with fails_with("InvalidArgumentException"):
         kinesis.list_shards(StreamName=stream, NextToken=pages[0]["NextToken"])
-    with refused("InvalidArgumentException"):  # rather than all shards, unfiltered
+    with fails_with("InvalidArgumentException"):  # rather than all shards, unfiltered
         kinesis.list_shards(StreamName=stream, ShardFilter={"Type": "AT_LATEST"})
 
 
@@ -371,29 +375,29 @@ def test_a_stream_is_found_by_its_arn_alone(kinesis, stream):
     assert texts(kinesis.get_records(ShardIterator=by_arn["ShardIterator"])["Records"]) == ["a"]
 
 
-def test_what_makes_no_sense_is_refused(kinesis, stream):
+def test_invalid_requests_are_rejected(kinesis, stream):
     (sent,) = put(kinesis, stream, "a")
     kinesis.split_shard(StreamName=stream, ShardToSplit=SECOND, NewStartingHashKey=str(2**127 + 2**126))
-    with refused("InvalidArgumentException"):  # closed already
+    with fails_with("InvalidArgumentException"):  # closed already
         kinesis.split_shard(StreamName=stream, ShardToSplit=SECOND, NewStartingHashKey=str(2**127 + 1))
-    with refused("InvalidArgumentException"):  # not within the shard
+    with fails_with("InvalidArgumentException"):  # not within the shard
         kinesis.split_shard(StreamName=stream, ShardToSplit=FIRST, NewStartingHashKey=MIDDLE)
-    with refused("InvalidArgumentException"):  # nothing would be left of it
+    with fails_with("InvalidArgumentException"):  # nothing would be left of it
         kinesis.split_shard(StreamName=stream, ShardToSplit=FIRST, NewStartingHashKey=LOWEST)
-    with refused("InvalidArgumentException"):  # a gap between them
+    with fails_with("InvalidArgumentException"):  # a gap between them
         kinesis.merge_shards(StreamName=stream, ShardToMerge=FIRST, AdjacentShardToMerge=FOURTH)
-    with refused("InvalidArgumentException"):  # a sequence number of another shard
+    with fails_with("InvalidArgumentException"):  # a sequence number of another shard
         iterator(kinesis, stream, THIRD, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=sent)
-    with refused("InvalidArgumentException"):
+    with fails_with("InvalidArgumentException"):
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         iterator(kinesis, stream, FIRST, "AT_TIMESTAMP", Timestamp=tomorrow)
-    with refused("InvalidArgumentException"):
+    with fails_with("InvalidArgumentException"):
         kinesis.get_records(ShardIterator="not an iterator")
-    with refused("InvalidArgumentException"):
+    with fails_with("InvalidArgumentException"):
         put(kinesis, stream, "x", hash_key=str(2**128))
-    with refused("ResourceNotFoundException"):
+    with fails_with("ResourceNotFoundException"):
         iterator(kinesis, stream, "shardId-000000000099")
-    with refused("ResourceNotFoundException"):
+    with fails_with("ResourceNotFoundException"):
         put(kinesis, "no-such-stream", "x")
 
 
@@ -459,7 +463,7 @@ def local_aws(*arguments):
     return subprocess.Popen(command, cwd=aws.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_the_command_prints_how_to_reach_the_stage_until_it_is_interrupted(monkeypatch):
+def test_the_command_prints_the_variables_and_serves_the_stage_until_it_is_interrupted(monkeypatch):
     with local_aws("--port", "0") as command:
         try:
             lines = [command.stdout.readline() for _ in range(6)]
@@ -477,17 +481,17 @@ def test_the_command_prints_how_to_reach_the_stage_until_it_is_interrupted(monke
     assert has_ended(int(variables["AWS_ENDPOINT_URL"].rpartition(":")[2]))
 
 
-def test_a_port_that_is_taken_is_one_sentence_and_a_status(endpoint):
+def test_a_port_in_use_is_one_message_and_a_status(endpoint):
     port = endpoint.rpartition(":")[2]
     with local_aws("--port", port) as command:
-        said, words = command.communicate(timeout=60)
+        stdout, stderr = command.communicate(timeout=60)
     assert command.returncode == 1
-    assert said == ""
-    assert words == f"aws: port {port}: address already in use; choose another by --port\n"
+    assert stdout == ""
+    assert stderr == f"aws: port {port}: address already in use; choose another by --port\n"
 
 
-def test_no_port_at_all_is_one_sentence_and_a_status():
+def test_an_invalid_port_is_one_message_and_a_status():
     with local_aws("--port", "70000") as command:
-        _, words = command.communicate(timeout=60)
+        _, stderr = command.communicate(timeout=60)
     assert command.returncode == 2
-    assert words.splitlines()[-1].endswith("argument --port: invalid port_number value: '70000'")
+    assert stderr.splitlines()[-1].endswith("argument --port: invalid port_number value: '70000'")

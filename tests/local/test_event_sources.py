@@ -1,4 +1,4 @@
-"""The pump by what AWS documents of event source mappings and of Firehose."""
+"""Event source mappings and Firehose, by AWS's documentation."""
 
 import gzip
 import json
@@ -12,6 +12,8 @@ from local.aws import event_sources
 
 LOWEST, MIDDLE = "0", str(2**127)
 names = count()
+
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def s3(endpoint):
 
 @pytest.fixture
 def stream(kinesis):
-    name = f"pumped-{next(names)}"
+    name = f"stream-{next(names)}"
     kinesis.create_stream(StreamName=name, ShardCount=1)
     return name
 
@@ -39,7 +41,7 @@ def put(kinesis, stream, *texts, hash_key=LOWEST):
 
 
 class Function:
-    """Notes the texts of each event, then does what the test says."""
+    """Keeps the texts of each event, then responds as the test wants."""
 
     def __init__(self, answer=lambda _: None):
         self.answer, self.events = answer, []
@@ -68,7 +70,7 @@ def drained(kinesis, stream, function, **settings):
 
 
 def test_a_batch_is_of_one_shard_and_no_larger_than_asked(kinesis):
-    stream = f"pumped-{next(names)}"
+    stream = f"stream-{next(names)}"
     kinesis.create_stream(StreamName=stream, ShardCount=2)
     put(kinesis, stream, "1", "2", "3")
     put(kinesis, stream, "4", hash_key=MIDDLE)
@@ -90,7 +92,7 @@ def test_parents_come_before_their_children(kinesis, stream):
     assert function.events == [["1"], ["3"], ["2"]]
 
 
-def test_a_batch_comes_again_from_its_lowest_failure_on(kinesis, stream):
+def test_a_batch_is_retried_from_its_lowest_failure_on(kinesis, stream):
     put(kinesis, stream, "1", "2", "3", "4")
     function = Function(failing("2", "4"))
     _, discarded = drained(kinesis, stream, function, retries=1)
@@ -114,7 +116,7 @@ def raising(_):
         lambda _: "x" * event_sources.MAX_PAYLOAD_BYTES,
     ],
 )
-def test_what_is_no_answer_fails_the_whole_batch(kinesis, stream, answer):
+def test_an_invalid_response_fails_the_whole_batch(kinesis, stream, answer):
     put(kinesis, stream, "1", "2")
     function = Function(answer)
     _, discarded = drained(kinesis, stream, function, retries=2)
@@ -135,7 +137,7 @@ def ok(record, text="x", **more):
 
 
 def delivered(kinesis, s3, stream, function, prefix=""):
-    """Deliver into a folder of the stream's name; give the texts of its objects by the rest of their names."""
+    """Deliver into a folder named after the stream; return the texts of its objects by the rest of their keys."""
     hose = event_sources.Firehose(event_sources.Shards(kinesis, stream), function, s3, "lake", f"{stream}/{prefix}")
     hose.drain()
     found = s3.list_objects_v2(Bucket="lake").get("Contents", [])
@@ -173,7 +175,7 @@ def test_partition_keys_of_the_function_are_in_the_prefix(kinesis, s3, stream):
     assert (texts, failed) == ({"day=17/": "a", "day=18/": "b"}, [])
 
 
-def test_what_fails_is_kept_as_sent(kinesis, s3, stream):
+def test_failed_records_are_kept_as_sent(kinesis, s3, stream):
     put(kinesis, stream, "failed", "missing", "twice", "good")
 
     def function(event, _):
@@ -192,7 +194,7 @@ def test_what_fails_is_kept_as_sent(kinesis, s3, stream):
     )
 
 
-def test_a_function_that_fails_is_tried_four_times_and_then_all_is_kept(kinesis, s3, stream):
+def test_a_failing_function_is_called_four_times_and_then_all_records_are_kept(kinesis, s3, stream):
     put(kinesis, stream, "1", "2")
     tries = []
 

@@ -1,4 +1,4 @@
-"""The stream of Kinesis through Spark: every record once, whatever happens to shards, calls and queries."""
+"""Kinesis through Spark: every record once, whatever happens to shards, calls and queries."""
 
 import json
 import os
@@ -18,15 +18,17 @@ pytest.importorskip("pyspark.sql.datasource", reason="Spark 3.5 has no data sour
 from pyspark.errors import StreamingQueryException
 
 from local import kinesis_source
-from tools.chaos.fault_proxy import Front
-from tools.chaos.stream import Stream
+from tools.chaos.fault_proxy import FaultProxy
+from tools.chaos.stream import KinesisStream
+
+pytestmark = pytest.mark.server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
 os.environ.update(KEYS)  # before Spark starts, whose workers read the streams
 HASH_KEYS = 2**128
 
 
-class Numbered(Stream):
+class NumberedStream(KinesisStream):
     """A stream of its own for a test, whose records are numbered."""
 
     sent = 0
@@ -46,7 +48,7 @@ class Numbered(Stream):
 class Reader:
     """One query and its checkpoint; what each of its batches held."""
 
-    def __init__(self, spark, folder: Path, stream: Numbered, endpoint: str, **options: object) -> None:
+    def __init__(self, spark, folder: Path, stream: NumberedStream, endpoint: str, **options: object) -> None:
         self.spark = spark
         self.checkpoint = folder / "checkpoint"
         self.batches: dict[int, list] = {}
@@ -59,7 +61,7 @@ class Reader:
         return sorted(int(row.data) for rows in self.batches.values() for row in rows)
 
     def drain(self) -> list[int]:
-        """Run with availableNow; return what came."""
+        """Run with availableNow; return the numbers that came."""
         before = Counter(self.numbers())
         query = self.started(availableNow=True)
         try:
@@ -98,7 +100,7 @@ class Reader:
     def keep(self, rows, batch: int) -> None:
         collected = rows.collect()
         earlier = self.batches.get(batch)
-        assert earlier is None or sorted(earlier) == sorted(collected), "a batch came again with other rows"
+        assert earlier is None or sorted(earlier) == sorted(collected), "a batch was repeated with other rows"
         self.batches[batch] = collected
         if batch == self.fails_at:
             raise RuntimeError("this batch is not committed")
@@ -107,21 +109,21 @@ class Reader:
         return [batch for batch, rows in self.batches.items() if any(row.shardId == shard for row in rows)]
 
     def logged_offset(self) -> dict[str, str]:
-        """Read where the batch ends that was planned last."""
+        """Read the end of the batch planned last."""
         last = max((self.checkpoint / "offsets").glob("[0-9]*"), key=lambda path: int(path.name))
         return json.loads(last.read_text().splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def started_front(endpoint):
-    with Front.before(endpoint) as front:
-        yield front
+def running_proxy(endpoint):
+    with FaultProxy.running(endpoint) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-def front(started_front):
-    started_front.be_plain()
-    return started_front
+def proxy(running_proxy):
+    running_proxy.reset()
+    return running_proxy
 
 
 @pytest.fixture
@@ -137,19 +139,19 @@ def client(endpoint):
 
 @pytest.fixture
 def stream(client):
-    return Numbered(client, shards=2)
+    return NumberedStream(client, shards=2)
 
 
 @pytest.fixture
-def reader(spark, tmp_path, stream, front):
-    return Reader(spark, tmp_path, stream, front.url)
+def reader(spark, tmp_path, stream, proxy):
+    return Reader(spark, tmp_path, stream, proxy.url)
 
 
-def spooled() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("kinesis-spool-*/*/*"))
+def buffers() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("kinesis-buffer-*/*/*"))
 
 
-def test_a_row_is_what_the_connector_gives(reader, stream):
+def test_a_row_has_the_columns_of_the_connector(reader, stream):
     before = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     stream.send(1)
     reader.drain()
@@ -172,21 +174,21 @@ def test_available_now_takes_all_that_is_there_and_ends(reader, stream):
     assert reader.drain() == list(added)  # from where it stood, not from the start
 
 
-def test_a_running_query_keeps_to_the_limit_and_reads_each_record_once(reader, stream, front):
+def test_a_running_query_keeps_to_the_limit_and_reads_each_record_once(reader, stream, proxy):
     reader.options["maxFetchRecordsPerShard"] = 500
-    files = spooled()
+    before = buffers()
     with reader.running() as query:
         stream.send(3_000)
         query.processAllAvailable()
         assert reader.numbers() == list(range(3_000))
         per_shard = [Counter(row.shardId for row in rows) for rows in reader.batches.values()]
         assert max(count for counts in per_shard for count in counts.values()) == 500
-        assert front.records_read == 3_000
+        assert proxy.records_read == 3_000
         stream.send(1)
         query.processAllAvailable()
-        assert len(spooled() - files) <= 1  # only the last batch waits for its commit
+        assert len(buffers() - before) <= 1  # only the last batch waits for its commit
     reader.run_and(lambda: stream.send(1), lambda: stream.send(1))
-    assert len(spooled() - files) <= 1
+    assert len(buffers() - before) <= 1
 
 
 def test_split_and_merge_while_running(reader, stream):
@@ -226,14 +228,14 @@ def test_split_and_merge_while_stopped(reader, stream):
     assert {reader.logged_offset()[shard] for shard in (first, second, right)} == {"SHARD_END"}
 
 
-def test_closed_shards_are_remembered_while_kinesis_lists_them(reader, stream, front):
+def test_closed_shards_are_remembered_while_kinesis_lists_them(reader, stream, proxy):
     reader.options["failOnDataLoss"] = "true"
     first, _ = stream.shards()
     stream.split(first)
     stream.send(100)
     reader.drain()
     assert reader.logged_offset()[first] == "SHARD_END"
-    front.hidden = {first}
+    proxy.hidden = {first}
     stream.send(100)
     reader.drain()
     assert first not in reader.logged_offset()
@@ -243,7 +245,7 @@ def test_closed_shards_are_remembered_while_kinesis_lists_them(reader, stream, f
 @pytest.mark.parametrize(
     ("start", "fails_at"), [("trim_horizon", 0), ("2024-03-17T10:15:30Z", 2), ("latest", 0), ("latest", 1)]
 )
-def test_a_batch_that_was_planned_comes_again_alike(reader, stream, start, fails_at):
+def test_a_planned_batch_is_repeated_with_the_same_rows(reader, stream, start, fails_at):
     reader.options |= {"startingPosition": start, "maxFetchRecordsPerShard": 100, "failOnDataLoss": "true"}
     ignored = stream.send(100) if start == "latest" else range(0)
     reader.fails_at = fails_at
@@ -255,7 +257,7 @@ def test_a_batch_that_was_planned_comes_again_alike(reader, stream, start, fails
     stream.send(100)
     reader.fails_at = None
     reader.run_and()
-    assert reader.batches[fails_at] is not planned  # it came again; keep() has seen that it is alike
+    assert reader.batches[fails_at] is not planned  # it was repeated; keep() has compared the rows
     assert reader.numbers() == list(range(len(ignored), stream.sent))
 
 
@@ -270,10 +272,10 @@ def test_latest_is_what_comes_after_the_start(reader, stream):
     assert reader.numbers() == [*stopped, *running]
 
 
-def test_latest_stays_where_it_was_after_a_crash(reader, stream, front):
+def test_latest_stays_where_it_was_after_a_crash(reader, stream, proxy):
     reader.options["startingPosition"] = "latest"
     reader.fails_at = 0
-    front.before_next["ListShards"] = lambda: stream.send(100)  # <- the source has looked at the clock
+    proxy.before_next["ListShards"] = lambda: stream.send(100)  # <- the source has looked at the clock
     with pytest.raises(StreamingQueryException, match="not committed"):
         reader.drain()
     reader.fails_at = None
@@ -300,41 +302,45 @@ def test_an_empty_shard(reader, stream):
     assert reader.logged_offset()[first].startswith("AFTER_SEQUENCE_NUMBER:")
 
 
-def test_three_calls_in_ten_are_throttled(reader, stream, front):
+def test_three_calls_in_ten_are_throttled(reader, stream, proxy):
     reader.options |= {"numRetries": 20, "maxRetryIntervalMs": 20, "maxRecordPerRead": 50}
-    refused = ("ProvisionedThroughputExceededException", 0.3)
-    front.refused = {"GetRecords": refused, "GetShardIterator": refused, "ListShards": ("LimitExceededException", 0.3)}
+    throttled = ("ProvisionedThroughputExceededException", 0.3)
+    proxy.failing = {
+        "GetRecords": throttled,
+        "GetShardIterator": throttled,
+        "ListShards": ("LimitExceededException", 0.3),
+    }
     stream.send(500)
     reader.run_and(lambda: stream.send(500))
     assert reader.numbers() == list(range(1_000))
-    assert front.calls["ProvisionedThroughputExceededException"] > 5
-    assert front.calls["LimitExceededException"] > 0
+    assert proxy.calls["ProvisionedThroughputExceededException"] > 5
+    assert proxy.calls["LimitExceededException"] > 0
 
 
-def test_throttling_that_does_not_end_fails_the_query(reader, front):
+def test_throttling_that_does_not_end_fails_the_query(reader, proxy):
     reader.options |= {"numRetries": 2}
-    front.refused = {"GetShardIterator": ("ProvisionedThroughputExceededException", 1)}
+    proxy.failing = {"GetShardIterator": ("ProvisionedThroughputExceededException", 1)}
     with pytest.raises(StreamingQueryException, match="ProvisionedThroughputExceededException"):
         reader.drain()
-    assert front.calls["ProvisionedThroughputExceededException"] <= 2 * 3  # of two shards
+    assert proxy.calls["ProvisionedThroughputExceededException"] <= 2 * 3  # of two shards
 
 
-def test_iterators_that_expire_are_renewed(reader, stream, front):
+def test_iterators_that_expire_are_renewed(reader, stream, proxy):
     reader.options["maxRecordPerRead"] = 10
-    front.refused = {"GetRecords": ("ExpiredIteratorException", 0.3)}
+    proxy.failing = {"GetRecords": ("ExpiredIteratorException", 0.3)}
     stream.send(500)
     reader.run_and(lambda: stream.send(500))
     assert reader.numbers() == list(range(1_000))
-    assert front.calls["ExpiredIteratorException"] > 5
+    assert proxy.calls["ExpiredIteratorException"] > 5
 
 
-def test_a_shard_that_is_gone_before_it_was_read(reader, stream, front):
+def test_a_shard_that_is_gone_before_it_was_read(reader, stream, proxy):
     stream.send(100)
     reader.drain()
     first, second = stream.shards()
     stream.send(100, share=0.1)
     kept = stream.send(100, share=0.9)
-    front.hidden = {first}
+    proxy.hidden = {first}
     reader.options["failOnDataLoss"] = "true"
     with pytest.raises(StreamingQueryException, match=f"{first} is gone, and was read only up to"):
         reader.drain()
@@ -357,7 +363,7 @@ def test_a_planned_batch_that_kinesis_no_longer_holds(reader, stream, client):
         reader.drain()
 
 
-def test_options_are_glues():
+def test_options_are_those_of_glue():
     parsed = kinesis_source.Options.parse({
         "streamarn": "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks",
         "STARTINGPOSITION": "2024-03-17T10:15:30Z",
@@ -370,26 +376,26 @@ def test_options_are_glues():
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"maxFetchRecords": "5"}, "maxfetchrecords: no such option"),
         ({"maxFetchRecordsPerShard": "0"}, "maxFetchRecordsPerShard=0: not above 0"),
-        ({"maxRecordPerRead": "10001"}, "maxRecordPerRead=10001: Kinesis gives 10000 at most"),
+        ({"maxRecordPerRead": "10001"}, "maxRecordPerRead=10001: Kinesis returns at most 10000"),
         ({"maxFetchTimeInMs": "1s"}, "maxFetchTimeInMs=1s: not a whole number"),
         ({"describeShardInterval": "1"}, "describeShardInterval=1: not a duration"),
         ({"failOnDataLoss": "yes"}, "failOnDataLoss=yes: not true or false"),
         ({"startingPosition": "newest"}, "startingPosition=newest: not latest, trim_horizon, earliest or an ISO"),
-        ({"startingPosition": "2999-01-01"}, "startingPosition=2999-01-01: lies ahead"),
+        ({"startingPosition": "2999-01-01"}, "startingPosition=2999-01-01: is in the future"),
         ({"streamARN": "clicks"}, "streamARN=clicks: not the ARN of a stream"),
-        ({"streamName": ""}, "one of streamARN and streamName is needed"),
+        ({"streamName": ""}, "give either streamARN or streamName"),
     ],
 )
-def test_wrong_options_are_named(options, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
         kinesis_source.Options.parse({"streamName": "clicks"} | options)
 
 
-def test_a_wrong_option_is_refused_before_anything_is_read(reader):
+def test_a_wrong_option_fails_before_anything_is_read(reader):
     reader.options["maxFetchRecords"] = 5
     with pytest.raises(Exception, match="maxfetchrecords: no such option of the kinesis connection"):
         reader.started(availableNow=True)

@@ -175,9 +175,9 @@ def test_no_help_holds_markup():
         assert "`" not in local(*command, "--help").stdout
 
 
-def test_a_spark_without_jars_is_one_sentence(monkeypatch):
+def test_an_unsupported_spark_is_one_message(monkeypatch):
     monkeypatch.setattr(pyspark, "__version__", "4.0.1")
-    with pytest.raises(SystemExit, match=r"^setup: Spark 4\.0\.1 is none of 4\.1, 3\.5; "):
+    with pytest.raises(SystemExit, match=r"^setup: Spark 4\.0\.1 is not supported \(supported: 4\.1, 3\.5\); "):
         jars.fetch()
 
 

@@ -1,4 +1,4 @@
-"""Reads an archive and judges its lines by the contracts, with nothing of the simulator's."""
+"""Read an archive and validate its lines by the contracts, independently of the simulator."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    key: Any  # what no other distinct row shares
+    key: Any  # of no other distinct row
     time: datetime | None
     who: str
 
@@ -36,11 +36,11 @@ def read(archive: Path) -> Iterator[Line]:
         yield from (Line(hour, line) for line in text[:-1].split(b"\n"))
 
 
-def accept(shape: str, text: bytes) -> Row | None:
-    """Give the row that the line holds, or None if it is not a good one."""
+def accept(format_name: str, text: bytes) -> Row | None:
+    """Return the row of a good line, or None."""
     try:
         line = text.decode()
-        return accept_page(line) if shape == "page_transitions" else ACCEPT[shape](json_object(line))
+        return accept_page(line) if format_name == "page_transitions" else ACCEPT[format_name](json_object(line))
     except (ValueError, KeyError, TypeError, ArithmeticError):
         return None
 

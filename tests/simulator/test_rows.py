@@ -1,4 +1,4 @@
-"""The rows of each shape, and the lines that are none."""
+"""The rows of each format, and the malformed lines."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ from statistics import mean, median
 import pytest
 from recount import accept
 
-from simulator import SHAPES, Options, arrivals
+from simulator import FORMATS, Options, arrivals
 from simulator.activity import activity
 from simulator.events import Events
 from simulator.malformed import repertoire
@@ -18,41 +18,41 @@ from simulator.malformed import repertoire
 ONLY_GOOD = {"duplicates": 0, "conflicts": 0, "late": 0, "malformed": 0}
 
 
-def lines(shape: str, **options) -> list[bytes]:
-    return [line for _, _, line in arrivals(shape, Options(**(ONLY_GOOD | options)))]
+def lines(format_name: str, **options) -> list[bytes]:
+    return [line for _, _, line in arrivals(format_name, Options(**(ONLY_GOOD | options)))]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_good_line_has_the_shape(shape):
-    assert all(accept(shape, line) for line in lines(shape, rows=3_000, users=50, days=1))
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_good_line_is_accepted(format_name):
+    assert all(accept(format_name, line) for line in lines(format_name, rows=3_000, users=50, days=1))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("users", [1, 3])
-def test_rows_are_distinct_even_where_one_user_does_everything(shape, users):
-    rows = [accept(shape, line) for line in lines(shape, rows=20_000, users=users, bots=0.2)]
+def test_rows_are_distinct_even_where_one_user_does_everything(format_name, users):
+    rows = [accept(format_name, line) for line in lines(format_name, rows=20_000, users=users, bots=0.2)]
     assert len({row.key for row in rows}) == 20_000
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_no_malformed_line_is_acceptable(shape):
-    made = SHAPES[shape](Options(users=20))
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_no_malformed_line_is_acceptable(format_name):
+    made = FORMATS[format_name](Options(users=20))
     at = 1_709_251_200_000
     for kind, broken in repertoire(made, Random(3)).items():
         some = {broken(made.line(at + n, n % 20, n), made.line(at + n + 1, n % 20, n)) for n in range(300)}
-        assert not [line for line in some if b"\n" in line or accept(shape, line)], kind
+        assert not [line for line in some if b"\n" in line or accept(format_name, line)], kind
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_kind_of_malformed_line_is_sent(shape):
-    kinds = repertoire(SHAPES[shape](Options()), Random(3))
-    broken = [line for line in lines(shape, rows=500, malformed=1) if not accept(shape, line)]
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_kind_of_malformed_line_is_sent(format_name):
+    kinds = repertoire(FORMATS[format_name](Options()), Random(3))
+    broken = [line for line in lines(format_name, rows=500, malformed=1) if not accept(format_name, line)]
     assert len(broken) == 500
     assert len(kinds) >= 6
     assert len(set(broken)) > len(kinds)
 
 
-def test_events_have_the_types_asked_for():
+def test_events_have_the_number_of_types():
     names = [json.loads(line)["event_name"] for line in lines("events", rows=20_000, event_types=150)]
     types = Counter(name.split(":")[0] for name in names)
     assert len(types) == 150
@@ -127,7 +127,7 @@ def test_a_bot_never_pauses_for_longer_than_ten_seconds():
         assert times[-1] - times[0] > 23 * 3_600_000
 
 
-def test_rows_may_be_all_by_bots():
+def test_all_rows_may_be_by_bots():
     assert all(b'"bot-' in line for line in lines("clicks", rows=100, bots=1))
 
 
@@ -145,7 +145,7 @@ def test_skew_makes_some_users_busier():
     assert busiest(1) > 20_000 * 0.12
 
 
-def test_rows_begin_on_the_days_asked_for():
+def test_rows_begin_on_the_days_of_the_options():
     times = [happened for happened, *_ in activity(Options(rows=5_000, days=3))]
     first, last = 1_709_251_200_000, 1_709_251_200_000 + 3 * 86_400_000  # 2024-03-01 and three days on
     assert first <= min(times) < first + 600_000

@@ -1,1 +1,1 @@
-"""What the batch job costs beside others that do the same work, and how to measure it again."""
+"""Benchmarks of the jobs against baselines that do the same work; each writes its page beside its module."""

@@ -1,7 +1,8 @@
-"""``python -m tools.bench``: measure ``events_batch`` beside others that do the same work, and write it down."""
+"""``python -m tools.bench``: measure ``events_batch`` beside its baselines, and write the page."""
 
 import argparse
 import json
+import logging
 import os
 import shlex
 import shutil
@@ -13,22 +14,25 @@ from simulator import Options, produce
 from tools.bench import meter, outputs, report
 from tools.bench.baselines import JOB, LABELS, command
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
+PAGE = Path(__file__).with_name("events_batch.md")
 CACHE = ROOT / ".cache" / "bench"
 STAGES, TENTH = "stages", "tenth"
 PARTS = [*LABELS, STAGES]
 
+logger = logging.getLogger("tools.bench")
+
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    made = argparse.ArgumentParser(
+    """Build the command line."""
+    command_line = argparse.ArgumentParser(
         prog="python -m tools.bench",
-        description="Measure events_batch beside others that do the same work, and write it down.",
+        description="Measure events_batch beside its baselines, and write the page.",
     )
-    made.add_argument("--rows", type=int, default=5_000_000, metavar="N", help="distinct good events (5000000)")
-    made.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each contender (3)")
-    made.add_argument("--scale", action="store_true", help="measure the job on a tenth of the rows, too")
-    made.add_argument(
+    command_line.add_argument("--rows", type=int, default=5_000_000, metavar="N", help="distinct good events (5000000)")
+    command_line.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each (3)")
+    command_line.add_argument("--scale", action="store_true", help="also measure the job on a tenth of the rows")
+    command_line.add_argument(
         "--only",
         nargs="+",
         choices=PARTS,
@@ -36,12 +40,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="PART",
         help=f"{', '.join(PARTS)}; no page is written",
     )
-    made.add_argument("--out", type=Path, default=ROOT / "bench" / "events_batch.md", metavar="FILE", help="the page")
-    return made
+    command_line.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="the page")
+    return command_line
 
 
 def main() -> None:
     """Measure, print the page, and write it if no part was left out."""
+    meter.log_progress()
     arguments = parser().parse_args()
     out = arguments.out.absolute()
     os.chdir(ROOT)
@@ -53,15 +58,15 @@ def main() -> None:
 
     costs = measure(inputs, arguments.rounds)
     stages = measure_stages(archive(arguments.rows // 10), arguments.rounds) if STAGES in arguments.only else {}
-    say("counting what was written")
+    logger.info("counting what was written")
     text = report.page(
         report.Measured(
-            command=shlex.join([".venv/bin/python", "-m", "bench", *sys.argv[1:]]),
+            command=shlex.join([".venv/bin/python", "-m", "tools.bench", *sys.argv[1:]]),
             rounds=arguments.rounds,
             lines=json.loads((raw / "_expected_counts.json").read_text(encoding="utf-8"))["lines"],
             costs={name: costs[name] for name in LABELS if name in costs},
             tenth=costs.get(TENTH, []),
-            outputs={name: outputs.inspect(CACHE / "out" / name) for name in costs},
+            outputs={name: outputs.measure_output(CACHE / "out" / name) for name in costs},
             stages=stages,
         )
     )
@@ -72,23 +77,23 @@ def main() -> None:
 
 
 def archive(rows: int) -> Path:
-    """Return the input of that size; it is made once."""
+    """Return the input of that size; it is generated only once."""
     made = CACHE / f"events_{rows}"
     if not (made / "_expected_counts.json").exists():
-        say(f"making {rows:,} events")
+        logger.info("generating %s events", f"{rows:,}")
         shutil.rmtree(made, ignore_errors=True)
         produce("events", made, Options(rows=rows))
     return made
 
 
 def measure(inputs: dict[str, Path], rounds: int) -> dict[str, list[meter.Cost]]:
-    """Let every contender run once in each round, and another one begin it."""
+    """Run each command once a round; another one starts each round."""
     costs: dict[str, list[meter.Cost]] = {name: [] for name in inputs}
     order = deque(inputs)
     for number in range(rounds):
         for name in order:
-            started = command(JOB if name == TENTH else name, inputs[name], fresh(name))
-            costs[name].append(run(f"round {number + 1}, {name}", started))
+            command_line = command(JOB if name == TENTH else name, inputs[name], fresh(name))
+            costs[name].append(run(f"round {number + 1}, {name}", command_line))
         order.rotate(-1)
     return costs
 
@@ -101,10 +106,10 @@ def measure_stages(raw: Path, rounds: int) -> dict[str, list[float]]:
     return measured
 
 
-def run(what: str, started: list[str]) -> meter.Cost:
-    """Run it, and say what it took."""
-    cost = meter.run(started, CACHE / "log.txt")
-    say(f"{what}: {cost.wall:.1f} s, {cost.cpu:.1f} CPU s; others had {cost.others:.1f}")
+def run(what: str, command_line: list[str]) -> meter.Cost:
+    """Run a command, and log its cost."""
+    cost = meter.run(command_line, CACHE / "log.txt")
+    logger.info("%s: %.1f s, %.1f CPU s; other processes took %.1f", what, cost.wall, cost.cpu, cost.others)
     return cost
 
 
@@ -114,11 +119,6 @@ def fresh(name: str) -> Path:
     shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     return out
-
-
-def say(what: str) -> None:
-    """Report progress."""
-    print(f"bench: {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

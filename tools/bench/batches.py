@@ -1,6 +1,7 @@
-"""What a batch costs in a warm session: the job's and the floor's, an empty one and one of 10,000 records, in turns.
+"""The cost of a batch in a warm session: the job's and the floor's, empty and of 10,000 records, in turns.
 
-Run as ``python -m tools.bench.batches ENDPOINT OUT ROUNDS``; OUT/batches.json gets what was measured of each batch.
+Run as ``python -m tools.bench.batches ENDPOINT OUT ROUNDS``; it writes the measurements of each batch to
+OUT/batches.json.
 """
 
 import cProfile
@@ -20,7 +21,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "glue_jobs"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "glue_jobs"))
 
 import events_stream
 from clickstream.runtime import counts, glue
@@ -33,50 +34,49 @@ from local.glue_stubs import install_glue_stubs
 from simulator import Options, arrivals
 from tools.bench import meter
 from tools.bench.baselines import stream_floor
-from tools.chaos.fault_proxy import Front
-from tools.chaos.stream import Record, Stream
+from tools.chaos.fault_proxy import FaultProxy
+from tools.chaos.stream import KinesisStream, PutRecord
 
 RECORDS = 10_000
 JOB, FLOOR = "events_stream", "floor"
 STEPS: dict[str, tuple[Callable[..., Any], str]] = {
     "branch": (iceberg.branch, "schema and properties of the table; make a branch, and drop it"),
-    "spooled": (hive_table.spooled, "read, parse, inspect; keep aside as Parquet"),
-    "dates": (events.dates, "which days are touched"),
+    "spooled": (hive_table.spooled, "read, parse, validate; materialize as Parquet"),
+    "dates": (events.dates, "which days are affected"),
     "append": (iceberg.Branch.append, "compare with stored rows, lay out, write, commit to the branch"),
-    "staged": (hive_table.staged, "compare refused rows with the quarantine, write them aside"),
+    "staged": (hive_table.staged, "compare quarantined rows with the quarantine, write them to a staging folder"),
     "publish": (iceberg.Branch.publish, "let readers see the branch"),
-    "move": (hive_table.Staged.publish, "move the refused rows in"),
+    "move": (hive_table.Staged.publish, "move the quarantined rows in"),
     "counts": (counts.Tally.counts, "collect what was counted"),
 }
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of one contender; seconds."""
+    """One batch of the job or the floor; times in seconds."""
 
-    contender: str
+    query: str
     records: int
-    wall: float  # as Spark gives it: from asking the source to noting the end
-    sink: float  # of it in foreachBatch
+    wall: float  # as Spark reports it: from querying the source to logging the end
+    sink: float  # of these, in foreachBatch
     cpu: float  # of the JVM, of Python workers and of foreachBatch
     steps: dict[str, float]  # wall, of the job's
 
 
-class Contender:
-    """A running query over a stream of its own, of one shard: a batch can be held back until it is full."""
+class MeasuredQuery:
+    """A running query on a stream of its own with one shard; a batch can be held back until it is full."""
 
     def __init__(self, name: str, spark: SparkSession, endpoint: str, out: Path) -> None:
-        """Start it."""
         self.name = name
-        self.stream = Stream(aws.session().client("kinesis", endpoint_url=endpoint), shards=1)
-        self._front = Front(endpoint)
-        Thread(target=self._front.serve_forever, daemon=True).start()
+        self.stream = KinesisStream(aws.session().client("kinesis", endpoint_url=endpoint), shards=1)
+        self._proxy = FaultProxy(endpoint)
+        Thread(target=self._proxy.serve_forever, daemon=True).start()
         self._python_seconds = 0.0
         self._steps: dict[int, dict[str, float]] = {}
         self._measured: set[int] = set()
         self._arguments = events_stream.Arguments(
             stream_name=self.stream.name,
-            endpoint_url=self._front.url,
+            endpoint_url=self._proxy.url,
             events_table=Table("events"),
             quarantine_table=Folder(str(out / "quarantine")),
             checkpoint_path=Folder(str(out / f"checkpoint_{name}")),
@@ -85,15 +85,15 @@ class Contender:
         sink = lines.writeStream.foreachBatch(self._land if name == JOB else stream_floor.throw_away)
         self._query = sink.option("checkpointLocation", self._arguments.checkpoint_path).start()
 
-    def take(self, records: Sequence[Record]) -> list[Batch]:
-        """Let it have all of them in one batch."""
+    def process(self, records: Sequence[PutRecord]) -> list[Batch]:
+        """Process all of the records in one batch."""
         gate = Event()
-        self._front.before_next["GetRecords"] = gate.wait
+        self._proxy.before_next["GetRecords"] = gate.wait
         self.stream.put(records)
         return self._measure(gate.set)
 
-    def take_nothing(self) -> list[Batch]:
-        """Let it have batches that only tell of shards that end and begin."""
+    def process_nothing(self) -> list[Batch]:
+        """Process empty batches, caused by shards that end and begin."""
 
         def reshard() -> None:
             self.stream.split(self.stream.shards()[0])
@@ -102,9 +102,8 @@ class Contender:
         return self._measure(reshard)
 
     def stop(self) -> None:
-        """End it."""
         self._query.stop()
-        self._front.shutdown()
+        self._proxy.shutdown()
 
     def _measure(self, act: Callable[[], object]) -> list[Batch]:
         before = self._cpu()
@@ -119,7 +118,7 @@ class Contender:
         self._measured |= {batch.batchId for batch in new}
         return [
             Batch(
-                contender=self.name,
+                query=self.name,
                 records=batch.numInputRows,
                 wall=batch.durationMs["triggerExecution"] / 1000,
                 sink=batch.durationMs["addBatch"] / 1000,
@@ -141,7 +140,7 @@ class Contender:
 
 
 def main(endpoint: str, out: Path, rounds: int) -> None:
-    """Warm up with one round that does not count, then measure."""
+    """Warm up with one round that is not counted, then measure."""
     os.environ |= aws.environment(endpoint)
     spark = lake.session(out / "lake")
     install_glue_stubs(spark)
@@ -149,21 +148,21 @@ def main(endpoint: str, out: Path, rounds: int) -> None:
         spark.conf.set(name, value)
     lines = arrivals("events", Options(rows=2 * (rounds + 1) * RECORDS))
     records = ({"PartitionKey": key, "Data": line} for _, key, line in lines)
-    contenders = deque(Contender(name, spark, endpoint, out) for name in (JOB, FLOOR))
+    queries = deque(MeasuredQuery(name, spark, endpoint, out) for name in (JOB, FLOOR))
     measured: list[Batch] = []
     for number in range(rounds + 1):
-        for contender in contenders:
-            batches = contender.take(list(islice(records, RECORDS))) + contender.take_nothing()
+        for query in queries:
+            batches = query.process(list(islice(records, RECORDS))) + query.process_nothing()
             measured += batches if number else []
-        contenders.rotate()
-    for contender in contenders:
-        contender.stop()
+        queries.rotate()
+    for query in queries:
+        query.stop()
     spark.stop()
     (out / "batches.json").write_text(json.dumps([asdict(batch) for batch in measured]), encoding="utf-8")
 
 
 def _steps(profile: cProfile.Profile) -> dict[str, float]:
-    """Add up the seconds in each of the steps, callees included."""
+    """Sum the seconds of each step, callees included."""
     stats: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = vars(pstats.Stats(profile))["stats"]
     seconds = {}
     for name, (function, _) in STEPS.items():

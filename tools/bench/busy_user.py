@@ -1,6 +1,6 @@
-"""Fill the table ``events`` of a lake with those of another, every fifth of them by one user.
+"""Copy the table ``events`` of one lake to another, with every fifth event given to one user.
 
-Run as ``python -m tools.bench.busy_user FROM TO``: a process of its own, as everything that is metered.
+Run as ``python -m tools.bench.busy_user FROM TO``: its own process, like everything that is metered.
 """
 
 import sys
@@ -13,15 +13,15 @@ from local import lake
 
 
 def main(events: Path, out: Path) -> None:
-    """Read, replace, write."""
+    """Copy the events of the lake ``events`` to the lake ``out``."""
     spark = lake.session(out)
     is_fifth = F.pmod(F.hash("event_uuid"), F.lit(5)) == 0
     busy = (
         spark.read
-        .schema(schemas.EVENTS)
+        .schema(schemas.EVENTS.columns)
         .parquet(f"{events}/events/data")
         .withColumn("user_id", F.when(is_fifth, F.lit("u0")).otherwise(F.col("user_id")))
-        .sort(*schemas.EVENTS_PARTITIONS)
+        .sort(*schemas.EVENTS.partitions)
     )
     busy.select(*schemas.EVENTS.names).writeTo("events").append()
     spark.stop()

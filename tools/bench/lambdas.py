@@ -1,4 +1,4 @@
-"""``python -m tools.bench.lambdas``: measure the functions that touch every record beside parsing and writing it as JSON."""
+"""``python -m tools.bench.lambdas``: measure the functions that touch every record beside plain JSON parsing."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ from lambdas import land_raw, transform
 from simulator import Options, arrivals
 from tools.bench.report import machine, spread, table
 
-OUT = Path(__file__).parent / "lambdas.md"
+PAGE = Path(__file__).parent / "lambdas.md"
 TRANSITION = ("prev", "curr", "type", "n")
 KINESIS_BATCH = 500  # records
 FIREHOSE_BUFFER = 2**20  # bytes
@@ -41,25 +41,24 @@ HOW = """\
 Event = dict[str, Any]
 
 
-class S3:
-    """Takes everything."""
+class DiscardingS3:
+    """A client that discards all objects."""
 
     def put_object(self, **_: object) -> None:
-        """Take an object."""
+        pass
 
 
 @dataclass(frozen=True)
 class Case:
-    """A function, and records for it."""
+    """A function and its input."""
 
     name: str
     function: Callable[[Event], object]
     events: Sequence[Event]
-    lines: Sequence[bytes]  # for the floor: the records as JSON
+    lines: Sequence[bytes]  # the records as JSON, for the floor
 
     @property
     def records(self) -> int:
-        """How many."""
         return sum(len(event.get("Records") or event["records"]) for event in self.events)
 
     def run(self) -> None:
@@ -69,7 +68,7 @@ class Case:
                 self.function(event)
 
     def floor(self) -> None:
-        """Parse every record and write it."""
+        """Parse and serialize every record."""
         for line in self.lines:
             try:
                 json.dumps(json.loads(line))
@@ -78,13 +77,14 @@ class Case:
 
 
 def cases(rows: int) -> Iterator[Case]:
-    """Make the records."""
+    """Generate the records of each function."""
+    s3: Any = DiscardingS3()
     visits, events, transitions = (
-        [line for _, _, line in arrivals(shape, Options(rows=rows))]
-        for shape in ("visits", "events", "page_transitions")
+        [line for _, _, line in arrivals(format_name, Options(rows=rows))]
+        for format_name in ("visits", "events", "page_transitions")
     )
     yield Case(
-        "land_raw", lambda event: land_raw.land(event["Records"], "s3://lake/raw", S3()), kinesis(visits), visits
+        "land_raw", lambda event: land_raw.archive(event["Records"], "s3://lake/raw", s3), kinesis(visits), visits
     )
     yield Case("transform.events", lambda event: transform.events(event, None), firehose(events), events)
     objects = [
@@ -100,7 +100,7 @@ def cases(rows: int) -> Iterator[Case]:
 
 
 def kinesis(lines: Sequence[bytes]) -> list[Event]:
-    """Write batches of records as Lambda hands them over."""
+    """Return batches of records as Lambda passes them to a function."""
     records = [
         {
             "eventID": f"shardId-000000000000:{number}",
@@ -116,7 +116,7 @@ def kinesis(lines: Sequence[bytes]) -> list[Event]:
 
 
 def firehose(lines: Sequence[bytes]) -> list[Event]:
-    """Write buffers of records as Firehose hands them over."""
+    """Return buffers of records as Firehose passes them to a function."""
     buffers: list[list[Event]] = [[]]
     size = 0
     for number, line in enumerate(lines):
@@ -134,7 +134,7 @@ def firehose(lines: Sequence[bytes]) -> list[Event]:
 
 
 def measure(case: Case, rounds: int) -> dict[str, list[float]]:
-    """Return the records a CPU second of the function and of the floor, round by round."""
+    """Return the records per CPU second of the function and of the floor, by round."""
     rates: dict[str, list[float]] = defaultdict(list)
     order = [case.run, case.floor]
     for _ in range(rounds):
@@ -147,7 +147,7 @@ def measure(case: Case, rounds: int) -> dict[str, list[float]]:
 
 
 def page(rows: list[list[str]], rounds: int, command: str) -> str:
-    """Write the page."""
+    """Return the page."""
     return "\n".join([
         "# What the Lambdas do with a core\n",
         f"Rounds: {rounds}, {datetime.now(UTC):%Y-%m-%d}, on {machine()}. To repeat it: `{command}`\n",
@@ -158,13 +158,13 @@ def page(rows: list[list[str]], rounds: int, command: str) -> str:
 
 def main() -> None:
     """Measure, print the page and write it."""
-    made = argparse.ArgumentParser(prog="python -m tools.bench.lambdas", description=__doc__)
-    made.add_argument(
-        "--rows", type=int, default=100_000, metavar="N", help="distinct good rows of each shape (100000)"
+    command_line = argparse.ArgumentParser(prog="python -m tools.bench.lambdas", description=__doc__)
+    command_line.add_argument(
+        "--rows", type=int, default=100_000, metavar="N", help="distinct good rows of each format (100000)"
     )
-    made.add_argument("--rounds", type=int, default=7, metavar="N", help="runs of each (7)")
-    made.add_argument("--out", type=Path, default=OUT, metavar="FILE", help="the page")
-    arguments = made.parse_args()
+    command_line.add_argument("--rounds", type=int, default=7, metavar="N", help="runs of each (7)")
+    command_line.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="the page")
+    arguments = command_line.parse_args()
     rows = []
     for case in cases(arguments.rows):
         rates = measure(case, arguments.rounds)

@@ -1,6 +1,7 @@
-"""What a command costs with every process that it starts, by the kernel's own accounts (Linux)."""
+"""The cost of a command and every process that it starts, as the kernel accounts for it (Linux)."""
 
 import ctypes
+import logging
 import os
 import time
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run, from its start until its last process has ended."""
+    """The cost of one run, from its start to the end of its last process."""
 
     wall: float  # seconds
     cpu: float  # seconds, user and system, of all processes
     peak: int  # bytes in memory of the largest process
-    others: float  # CPU seconds that the rest of the machine took meanwhile
+    others: float  # CPU seconds of the rest of the machine meanwhile
 
 
 class CommandError(Exception):
@@ -26,8 +27,8 @@ class CommandError(Exception):
 def adopt_orphans() -> None:
     """Become the parent of processes that outlive theirs.
 
-    PySpark leaves its JVM behind when Python ends. Only a parent that waits for a process is told what it has used, so
-    without this most of the CPU time of a Spark job would be seen by nobody.
+    PySpark leaves its JVM behind when Python ends. Only a parent that waits for a process learns what it has used, so
+    without this most of the CPU time of a Spark job would be missed.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
@@ -35,10 +36,10 @@ def adopt_orphans() -> None:
 
 
 def run(command: list[str], log: Path) -> Cost:
-    """Run a command, its output into ``log``; call ``adopt_orphans`` before, and have no other child meanwhile.
+    """Run a command with its output in ``log``; call ``adopt_orphans`` before, and have no other child meanwhile.
 
-    A process's account includes the children that it waited for, and the orphans come to us: nothing is missed and
-    nothing counted twice.
+    A process's account includes the children that it waited for, and orphans become our children: nothing is missed or
+    counted twice.
     """
     into_log = [
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
@@ -60,6 +61,11 @@ def run(command: list[str], log: Path) -> Cost:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         raise CommandError(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}:\n{last}")
     return Cost(wall, cpu, peak, max(others, 0.0))
+
+
+def log_progress() -> None:
+    """Log the progress of a benchmark to standard error."""
+    logging.basicConfig(level=logging.INFO, format="bench: %(message)s")
 
 
 def process_cpu(pid: int) -> float:

@@ -1,4 +1,4 @@
-"""What a contender left behind, so that one that does less work is seen; counted after all measuring."""
+"""The output of the job and the baselines, counted after the measurements, so that missing work shows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,23 +8,25 @@ import duckdb
 
 @dataclass(frozen=True)
 class Output:
-    """A contender's files."""
+    """The size and content of a table."""
 
     rows: int
-    refused: int | None  # None: it keeps none
+    quarantined: int | None  # None: nothing is kept
     files: int  # of the table
     bytes: int
-    fingerprint: int | None  # alike for the same rows in any order; None: its columns are others
+    fingerprint: int | None  # equal for the same rows in any order; None: the columns differ
 
 
-def inspect(out: Path) -> Output | None:
-    """Count rows and files; None where no table was written."""
+def measure_output(out: Path) -> Output | None:
+    """Count rows and files; return None if no table was written."""
     files = list(out.glob("events/**/*.parquet"))
     if not files:
         return None
+    quarantine = out / "quarantine"
+    has_quarantine = any(quarantine.glob("**/*.parquet"))
     return Output(
-        rows=_ask(f"select count(*) from {_rows(out / 'events')}"),
-        refused=_ask(f"select count(*) from {_rows(out / 'quarantine')}") if (out / "quarantine").exists() else None,
+        rows=_query(f"select count(*) from {_rows(out / 'events')}"),
+        quarantined=_query(f"select count(*) from {_rows(quarantine)}") if has_quarantine else None,
         files=len(files),
         bytes=sum(file.stat().st_size for file in files),
         fingerprint=_fingerprint(out / "events"),
@@ -34,7 +36,7 @@ def inspect(out: Path) -> Output | None:
 def _fingerprint(table: Path) -> int | None:
     known = "event_uuid, created_at, created_datetime, event_name, event_type, event_subtype, user_id, payload"
     try:
-        return _ask(f"select bit_xor(hash({known}, epoch_us(arrived_at), epoch_us(created_ts))) from {_rows(table)}")
+        return _query(f"select bit_xor(hash({known}, epoch_us(arrived_at), epoch_us(created_ts))) from {_rows(table)}")
     except duckdb.BinderException:
         return None
 
@@ -43,6 +45,6 @@ def _rows(table: Path) -> str:
     return f"read_parquet('{table}/**/*.parquet', hive_partitioning = true)"
 
 
-def _ask(query: str) -> int:
+def _query(query: str) -> int:
     with duckdb.connect(config={"threads": 2}) as duck:
         return int(duck.sql(query).fetchall()[0][0])

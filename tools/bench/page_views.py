@@ -1,4 +1,4 @@
-"""``python -m tools.bench.page_views``: measure how far a window's distinct users and pages are from the exact number."""
+"""``python -m tools.bench.page_views``: measure the error of a window's distinct users and pages."""
 
 import argparse
 import sys
@@ -14,7 +14,8 @@ from clickstream.transforms import page_views
 from local import lake
 from tools.bench.report import machine, table
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
+PAGE = Path(__file__).with_name("page_views.md")
 CACHE = ROOT / ".cache" / "bench" / "page_views"
 DISTINCT = (100, 10_000, 1_000_000)
 WINDOWS = 10  # that are merged
@@ -35,10 +36,10 @@ HOW = """\
 
 def main() -> None:
     """Measure, print the page and write it."""
-    made = argparse.ArgumentParser(prog="python -m tools.bench.page_views", description=__doc__)
-    made.add_argument("--trials", type=int, default=20, metavar="N", help="pages for each number of users (20)")
-    made.add_argument("--out", type=Path, default=ROOT / "bench" / "page_views.md", metavar="FILE", help="the page")
-    arguments = made.parse_args()
+    command_line = argparse.ArgumentParser(prog="python -m tools.bench.page_views", description=__doc__)
+    command_line.add_argument("--trials", type=int, default=20, metavar="N", help="pages for each number of users (20)")
+    command_line.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="the page")
+    arguments = command_line.parse_args()
     spark = lake.session(CACHE)
     rows = []
     for distinct in DISTINCT:
@@ -86,7 +87,7 @@ def ten_windows(spark: SparkSession, distinct: int, trials: int) -> list[int]:
 
 
 def pages_of_a_window(spark: SparkSession, distinct: int) -> int:
-    """Return how many pages a window is said to have."""
+    """Return the number of pages that the job counts in a window."""
     seen = views(spark, 1, distinct).transform(page_views.per_window, MINUTE)
     stored = seen.withColumn("users", F.hll_sketch_estimate("users_sketch"))
     (whole,) = page_views.live(stored, stored).where(F.col("page") == page_views.ALL_PAGES).collect()
@@ -94,7 +95,7 @@ def pages_of_a_window(spark: SparkSession, distinct: int) -> int:
 
 
 def views(spark: SparkSession, users: int, pages: int) -> DataFrame:
-    """Let each page be viewed by so many users of its own."""
+    """Return views of each page by a number of users of its own."""
     return spark.range(users * pages).select(
         F.concat(F.lit("/"), F.col("id") % pages).alias("page"),
         F.concat(F.lit("u"), "id").alias("user_id"),

@@ -1,4 +1,4 @@
-"""The measurements as a page of Markdown."""
+"""The measurements of ``events_batch`` as a page of Markdown, and the tables of all pages."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ from tools.bench.meter import Cost
 from tools.bench.outputs import Output
 from tools.bench.stages import EXPLAINED
 
-AIMS = {  # the most CPU that the job may take, the other's being 1
+AIMS = {  # the most CPU that the job may take, in units of the baseline's
     FLOOR: ("at most 3.0 times the floor's CPU", 3.0),
     TUTORIAL: ("at least 3 times ahead of the way tutorials write it, in CPU", 1 / 3),
     DUCKDB: ("at most 1.5 times DuckDB's CPU", 1.5),
@@ -29,23 +29,23 @@ HOW = """\
 
 - The input is made once by `simulator` (seed 1, its default shares of duplicates, conflicts, late and malformed lines;
   events of one day, some of which arrive days later; gzip) and read by all. It was in the page cache.
-- Each run is a process of its own with an empty output, start-up included. The contenders take turns, and each round
-  begins with another one. The figures are medians; in brackets the least and the most.
+- Each run is a process of its own with an empty output, start-up included. The commands take turns, and another one
+  starts each round. The figures are medians; in brackets the least and the most.
 - CPU seconds are user and system time of all processes of a run (Python, the JVM, Python workers), as the kernel
   accounts for them when they end. They include the JVM's compiler and garbage collector. Wall time ends when the last
   process has ended.
 - GB is the memory of the largest process, at its peak. Spark's is mostly the heap that it was allowed (4 GB).
-- All of Spark's contenders have the session of `python -m local`. DuckDB has 2 threads, and memory as it needs.
+- All Spark jobs have the session of `python -m local`. DuckDB has 2 threads, and memory as it needs.
 - The rows of the tables were counted afterwards. "Same rows" means that all columns but the partition's date agree with
   those of `events_batch`, whatever the order.
 - The floor writes the lines as one column of text, zstd: no parsing, no shuffle, no partitions.
 - As tutorials write it: `spark.read.json` with an inferred schema, Python UDFs, `dropDuplicates`, `partitionBy`. Bad
   lines are dropped, not kept; of a bad name or time as much goes into the table as its checks let through.
-- DuckDB refuses the same lines for the same reasons and keeps the same row of each duplicate. It does not sort files by
-  time, count conflicts, compare with rows that are in the table already, or commit; and its CSV reader skips lines
-  without a character, which are missing from its refused ones.
+- DuckDB quarantines the same lines for the same reasons and keeps the same row of each duplicate. It does not sort
+  files by time, count conflicts, compare with rows that are in the table already, or commit; and its CSV reader skips
+  lines without a character, which are missing from its quarantine.
 - The stages were measured in one warm session, on a tenth of the rows: the job's plan up to each stage, into Spark's
-  sink that throws rows away (from "spool" on after writing the spool; the last two into the tables). A stage is what
+  sink `noop` (from "materialize" on after materializing; the last two into the tables). A stage is what
   its plan took beyond the one before it, so it can come out low where Spark overlaps or prunes work. Start-up and the
   warming of the JVM are not in it: the job's own run took more.
 """
@@ -53,26 +53,26 @@ HOW = """\
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything that the page is made of."""
+    """The content of the page."""
 
     command: str
     rounds: int
     lines: int  # of the input
-    costs: dict[str, list[Cost]]  # by contender
+    costs: dict[str, list[Cost]]  # by name
     tenth: list[Cost]  # of the job on a tenth of the rows, if that was asked for
     outputs: dict[str, Output | None]
     stages: dict[str, list[float]]
 
 
 def page(measured: Measured) -> str:
-    """Write the page."""
+    """Return the page."""
     runs = [cost for costs in (*measured.costs.values(), measured.tenth) for cost in costs]
     others = sum(run.others for run in runs) / max(sum(run.wall for run in runs), 1)
     circumstances = (
         f"{measured.lines:,} lines, runs of each: {measured.rounds}, {datetime.now(UTC):%Y-%m-%d}, on {machine()}."
         f" Other processes kept {others:.1f} cores busy meanwhile. To repeat it: `{measured.command}`\n"
     )
-    parts = ["# What `events_batch` costs\n", circumstances, _contenders(measured)]
+    parts = ["# What `events_batch` costs\n", circumstances, _costs(measured)]
     if JOB in measured.costs:
         parts += ["## Aims\n", _aims(measured)]
     if measured.stages:
@@ -98,7 +98,7 @@ def machine() -> str:
     return f"{len(os.sched_getaffinity(0))} cores ({model}), {memory:.0f} GB, {platform.system()}; {with_versions}"
 
 
-def _contenders(measured: Measured) -> str:
+def _costs(measured: Measured) -> str:
     rows = [
         [
             LABELS[name],
@@ -110,7 +110,7 @@ def _contenders(measured: Measured) -> str:
         ]
         for name, costs in measured.costs.items()
     ]
-    return table(("", "events/s", "CPU s", "wall s", "GB", "rows", "same rows", "refused", "files", "MB"), rows)
+    return table(("", "events/s", "CPU s", "wall s", "GB", "rows", "same rows", "quarantined", "files", "MB"), rows)
 
 
 def _output_cells(output: Output | None, job: Output | None) -> list[str]:
@@ -120,7 +120,7 @@ def _output_cells(output: Output | None, job: Output | None) -> list[str]:
     return [
         f"{output.rows:,}",
         "" if job is None else "yes" if is_same else "no",
-        "" if output.refused is None else f"{output.refused:,}",
+        "" if output.quarantined is None else f"{output.quarantined:,}",
         f"{output.files:,}",
         f"{output.bytes / 1e6:,.0f}",
     ]
@@ -165,12 +165,12 @@ def _stages(measured: Measured) -> str:
 
 
 def spread(values: Iterable[float], form: str = ".1f") -> str:
-    """Give the median, the least and the most."""
+    """Return the median, the least and the most."""
     ordered = sorted(values)
     return f"{median(ordered):{form}} ({ordered[0]:{form}}-{ordered[-1]:{form}})"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table of Markdown."""
+    """Return a table of Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

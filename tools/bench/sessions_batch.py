@@ -1,7 +1,8 @@
-"""``python -m tools.bench.sessions_batch``: measure ``sessions_batch`` beside others that do the same, and write it down."""
+"""``python -m tools.bench.sessions_batch``: measure ``sessions_batch`` beside its baselines, and write the page."""
 
 import argparse
 import json
+import logging
 import os
 import shlex
 import shutil
@@ -18,7 +19,7 @@ import polars as pl
 
 from simulator import Options, produce
 from tools.bench import meter, report
-from tools.bench.__main__ import CACHE, ROOT, fresh, run, say
+from tools.bench.__main__ import CACHE, ROOT, fresh, run
 
 JOB, FLOOR, DUCKDB, POLARS, STARTUP = (
     "sessions_batch",
@@ -38,16 +39,19 @@ LABELS = {
     AGAIN: "`sessions_batch`, no new events",
     SKEWED: "`sessions_batch`, all events, a fifth of them of one user",
 }
+PAGE = Path(__file__).with_name("sessions_batch.md")
 DAYS = 10
 TABLES = ("session_events", "sessions")
+
+logger = logging.getLogger("tools.bench")
 
 HOW = """\
 ## How it was measured
 
 - The events are made once by `simulator` (seed 1; ten days, 20 types, its default shares of bots, late and duplicate
   lines) and brought into the table `events` by `events_batch`. All read its Parquet files from the page cache.
-- Each run is a process of its own, start-up included. The contenders take turns, and each round begins with another
-  one. The figures are medians; in brackets the least and the most. CPU seconds are user and system time of all
+- Each run is a process of its own, start-up included. The commands take turns, and another one starts each
+  round. The figures are medians; in brackets the least and the most. CPU seconds are user and system time of all
   processes.
 - All look for pages, devices and countries in the payload, by the same fields. The floor writes what sessions are made
   of as one table without partitions: it makes no sessions.
@@ -59,48 +63,48 @@ HOW = """\
 
 
 @dataclass(frozen=True)
-class Lake:
-    """A lake with the table ``events``; its states are copies of the catalog, for no data file is ever changed."""
+class BenchLake:
+    """A lake with the table ``events``; a state is a copy of the catalog, because data files never change."""
 
     path: Path
 
     def save(self, state: str) -> None:
-        """Name what the tables hold now."""
+        """Save the present content of the tables under a name."""
         shutil.copy(self.path / "catalog.db", self.path / f"catalog.{state}.db")
 
     def restore(self, state: str) -> None:
-        """Let the tables hold what they did."""
+        """Restore the content of the tables."""
         shutil.copy(self.path / f"catalog.{state}.db", self.path / "catalog.db")
 
     def empty(self) -> None:
-        """Return to the events without sessions, and delete what was made of them."""
+        """Restore the events without sessions, and delete the files of sessions."""
         self.restore("events")
         for table in TABLES:
             shutil.rmtree(self.path / table / "data", ignore_errors=True)
 
     def command(self, job: str, *arguments: str) -> list[str]:
-        """Say how a job is started on it."""
-        quarantine = ("--quarantine_table", str(self.path / "quarantine"))
+        """Return the command line of a job on this lake."""
+        quarantine = ("--quarantine_table", "quarantine")
         start = [sys.executable, "-m", "local", "--lake", str(self.path), "run", job, "--events_table", "events"]
         return [*start, *quarantine, *arguments]
 
     def sessions_batch(self) -> list[str]:
-        """Say how the job is started."""
         return self.command(JOB, "--sessions_table", "sessions", "--session_events_table", "session_events")
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    made = argparse.ArgumentParser(prog="python -m tools.bench.sessions_batch", description=__doc__)
-    made.add_argument("--rows", type=int, default=5_000_000, metavar="N", help="distinct good events (5000000)")
-    made.add_argument("--users", type=int, default=200_000, metavar="N", help="their users (200000)")
-    made.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each contender (3)")
-    made.add_argument("--out", type=Path, default=ROOT / "bench" / "sessions_batch.md", metavar="FILE", help="the page")
-    return made
+    """Build the command line."""
+    command_line = argparse.ArgumentParser(prog="python -m tools.bench.sessions_batch", description=__doc__)
+    command_line.add_argument("--rows", type=int, default=5_000_000, metavar="N", help="distinct good events (5000000)")
+    command_line.add_argument("--users", type=int, default=200_000, metavar="N", help="their users (200000)")
+    command_line.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each (3)")
+    command_line.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help="the page")
+    return command_line
 
 
 def main() -> None:
-    """Measure, and write the page."""
+    """Measure, print the page and write it."""
+    meter.log_progress()
     arguments = parser().parse_args()
     out = arguments.out.absolute()
     os.chdir(ROOT)
@@ -111,7 +115,9 @@ def main() -> None:
 
     costs: dict[str, list[meter.Cost]] = {name: [] for name in LABELS}
     rounds(costs, [JOB, FLOOR, DUCKDB, POLARS, STARTUP], arguments.rounds, lambda name: full(events, name))
-    tables = {name: inspect(CACHE / "out" / name) for name in (DUCKDB, POLARS)} | {JOB: inspect(events.path, "data/")}
+    tables = {name: measure_tables(CACHE / "out" / name) for name in (DUCKDB, POLARS)} | {
+        JOB: measure_tables(events.path, "data/")
+    }
     add_events(events, options)
     rounds(costs, [MORE, AGAIN], arguments.rounds, lambda name: again(events, name))
     rounds(costs, [SKEWED], arguments.rounds, lambda _: full(skewed, JOB))
@@ -123,31 +129,31 @@ def main() -> None:
     shutil.rmtree(CACHE / "out", ignore_errors=True)
 
 
-def with_events(options: Options) -> Lake:
-    """Return a lake with that many events; it is made once."""
-    made = Lake(CACHE / f"sessions_{options.rows}_{options.users}")
-    if not (made.path / "catalog.events.db").exists():
-        say(f"making {options.rows:,} events")
-        shutil.rmtree(made.path, ignore_errors=True)
-        produce("events", made.path / "raw", options)
-        run("events_batch", made.command("events_batch", "--raw_path", str(made.path / "raw")))
-        made.save("events")
-    return made
+def with_events(options: Options) -> BenchLake:
+    """Return a lake with that many events; it is filled only once."""
+    lake = BenchLake(CACHE / f"sessions_{options.rows}_{options.users}")
+    if not (lake.path / "catalog.events.db").exists():
+        logger.info("generating %s events", f"{options.rows:,}")
+        shutil.rmtree(lake.path, ignore_errors=True)
+        produce("events", lake.path / "raw", options)
+        run("events_batch", lake.command("events_batch", "--raw_path", str(lake.path / "raw")))
+        lake.save("events")
+    return lake
 
 
-def with_one_busy_user(events: Lake, options: Options) -> Lake:
-    """Return a lake with the same events, but each fifth of one user; it is made once."""
-    made = Lake(CACHE / f"sessions_skewed_{options.rows}_{options.users}")
-    if not (made.path / "catalog.events.db").exists():
-        say("giving every fifth event to one user")
-        shutil.rmtree(made.path, ignore_errors=True)
-        run("busy user", [sys.executable, "-m", "tools.bench.busy_user", str(events.path), str(made.path)])
-        made.save("events")
-    return made
+def with_one_busy_user(events: BenchLake, options: Options) -> BenchLake:
+    """Return a lake with the same events, but every fifth by one user; it is filled only once."""
+    lake = BenchLake(CACHE / f"sessions_skewed_{options.rows}_{options.users}")
+    if not (lake.path / "catalog.events.db").exists():
+        logger.info("giving every fifth event to one user")
+        shutil.rmtree(lake.path, ignore_errors=True)
+        run("busy user", [sys.executable, "-m", "tools.bench.busy_user", str(events.path), str(lake.path)])
+        lake.save("events")
+    return lake
 
 
-def add_events(events: Lake, options: Options) -> None:
-    """Make a state in which the sessions lack 1% of the events, and one in which they lack none."""
+def add_events(events: BenchLake, options: Options) -> None:
+    """Save a state whose sessions lack 1% of the events, and one whose sessions lack none."""
     raw = events.path / "more"
     start = options.start + timedelta(days=DAYS - 1)
     shutil.rmtree(raw, ignore_errors=True)
@@ -160,16 +166,16 @@ def add_events(events: Lake, options: Options) -> None:
     events.save(AGAIN)
 
 
-def full(events: Lake, name: str) -> meter.Cost:
-    """Run a contender from nothing."""
+def full(events: BenchLake, name: str) -> meter.Cost:
+    """Run the job or a baseline on empty tables."""
     if name == JOB:
         events.empty()
         return run(name, events.sessions_batch())
     return run(name, [sys.executable, "-m", f"tools.bench.baselines.{name}", str(events.path), str(fresh(name))])
 
 
-def again(events: Lake, state: str) -> meter.Cost:
-    """Run the job on tables that hold most or all of it."""
+def again(events: BenchLake, state: str) -> meter.Cost:
+    """Run the job on tables that hold most or all sessions."""
     events.restore(state)
     return run(state, events.sessions_batch())
 
@@ -177,7 +183,7 @@ def again(events: Lake, state: str) -> meter.Cost:
 def rounds(
     costs: dict[str, list[meter.Cost]], names: list[str], number: int, measure: Callable[[str], meter.Cost]
 ) -> None:
-    """Let each run once a round, and another one begin it."""
+    """Run each once a round; another one starts each round."""
     order = deque(names)
     for _ in range(number):
         for name in order:
@@ -186,17 +192,17 @@ def rounds(
 
 
 @dataclass(frozen=True)
-class Tables:
-    """What a contender has made."""
+class SessionTables:
+    """The size and content of both tables."""
 
     session_events: int
     sessions: int
     files: int
-    fingerprint: tuple[int, ...]  # alike for the same rows in any order
+    fingerprint: tuple[int, ...]  # equal for the same rows in any order
 
 
-def inspect(out: Path, data: str = "") -> Tables:
-    """Count and compare, after all measuring."""
+def measure_tables(out: Path, data: str = "") -> SessionTables:
+    """Count and fingerprint the tables, after all measurements."""
     files = {table: f"read_parquet('{out}/{table}/{data}**/*.parquet', hive_partitioning = true)" for table in TABLES}
     prints = {
         "session_events": "session_id, new_session, split_cause, event_uuid, epoch_us(event_time), event_type,"
@@ -210,7 +216,7 @@ def inspect(out: Path, data: str = "") -> Tables:
             table: duck.sql(f"select count(*), bit_xor(hash({prints[table]})) from {files[table]}").fetchall()[0]
             for table in TABLES
         }
-    return Tables(
+    return SessionTables(
         session_events=counted["session_events"][0],
         sessions=counted["sessions"][0],
         files=sum(len(list(out.glob(f"{table}/**/*.parquet"))) for table in TABLES),
@@ -218,8 +224,8 @@ def inspect(out: Path, data: str = "") -> Tables:
     )
 
 
-def page(command: str, events: Lake, costs: dict[str, list[meter.Cost]], tables: dict[str, Tables]) -> str:
-    """Write the page."""
+def page(command: str, events: BenchLake, costs: dict[str, list[meter.Cost]], tables: dict[str, SessionTables]) -> str:
+    """Return the page."""
     runs = [cost for of_one in costs.values() for cost in of_one]
     others = sum(cost.others for cost in runs) / sum(cost.wall for cost in runs)
     lines = json.loads((events.path / "raw" / "_expected_counts.json").read_text(encoding="utf-8"))["lines"]
@@ -231,14 +237,14 @@ def page(command: str, events: Lake, costs: dict[str, list[meter.Cost]], tables:
     return "\n".join([
         "# What `sessions_batch` costs\n",
         circumstances,
-        _contenders(costs, tables),
+        _costs(costs, tables),
         "## Aims\n",
         _aims({name: median(cost.cpu for cost in of_one) for name, of_one in costs.items()}),
         HOW,
     ])
 
 
-def _contenders(costs: dict[str, list[meter.Cost]], tables: dict[str, Tables]) -> str:
+def _costs(costs: dict[str, list[meter.Cost]], tables: dict[str, SessionTables]) -> str:
     rows = []
     for name, of_one in costs.items():
         made = tables.get(name)

@@ -1,4 +1,4 @@
-"""Where the CPU time of ``events_batch`` goes: its plan, built up stage by stage, in one warm session.
+"""The CPU time of the stages of ``events_batch``: its plan, extended stage by stage, in one warm session.
 
 Run as ``python -m tools.bench.stages RAW OUT ROUNDS``; OUT/stages.json gets the CPU seconds of each round by stage.
 """
@@ -20,15 +20,15 @@ from clickstream.transforms import events
 from local import lake
 from tools.bench import meter
 
-# Each is the one before and one step more, so the difference is the step.
+# Each stage is the one before and one more step, so the difference is the cost of the step.
 EXPLAINED = {
     "read": "unzip, split into lines",
     "parse": "fields, rules, counts",
-    "spool": "what was inspected, aside as Parquet, and read again",
+    "materialize": "validated rows as Parquet, and read again",
     "dedupe": "shuffle and sort by event_uuid, windows, the table's columns",
     "layout": "shuffle by partition, sort by partition and time",
     "write": "Parquet by Iceberg, commit to a branch",
-    "refused rows": "write the quarantine",
+    "quarantine": "write the quarantined rows",
 }
 
 
@@ -50,7 +50,7 @@ def main(raw_path: Path, out: Path, rounds: int) -> None:
 
 
 def steps(spark: SparkSession, raw_path: Path, quarantine_table: Path) -> dict[str, Callable[[], None]]:
-    """Build ``events_batch.land`` up to each stage, into Spark's sink that throws rows away."""
+    """Build the job's plan up to each stage, into Spark's sink ``noop``."""
 
     def lines() -> DataFrame:
         return raw_archive.read_lines(spark, str(raw_path))
@@ -86,16 +86,16 @@ def steps(spark: SparkSession, raw_path: Path, quarantine_table: Path) -> dict[s
     return {
         "read": lambda: throw_away(lines()),
         "parse": lambda: throw_away(inspected()),
-        "spool": after_spooling(throw_away),
+        "materialize": after_spooling(throw_away),
         "dedupe": after_spooling(lambda spooled: throw_away(unique(spooled))),
         "layout": after_spooling(lambda spooled: throw_away(laid_out(spooled))),
         "write": after_spooling(write),
-        "refused rows": after_spooling(write_and_refuse),
+        "quarantine": after_spooling(write_and_refuse),
     }
 
 
 def throw_away(rows: DataFrame) -> None:
-    """Compute every column of every row, and keep none."""
+    """Compute every column of every row, and write nothing."""
     rows.write.format("noop").mode("overwrite").save()
 
 

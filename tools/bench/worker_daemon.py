@@ -1,7 +1,7 @@
-"""PySpark's daemon of Python workers, but what they have used is told to whoever measures.
+"""PySpark's daemon of Python workers, but with the CPU time of its workers accounted for.
 
-PySpark's ignores SIGCHLD, and then the kernel forgets a worker's account when it ends. This one leaves the signal
-alone: an ended worker stays until the daemon ends, and then goes to the process that called ``meter.adopt_orphans``.
+PySpark's daemon ignores SIGCHLD, so the kernel drops a worker's account when it ends. This one does not ignore it: an
+ended worker stays until the daemon ends, and is then reaped by the process that called ``meter.adopt_orphans``.
 """
 
 import signal
@@ -11,5 +11,5 @@ from pyspark import daemon
 SUBMIT_ARGUMENTS = f"--conf spark.python.daemon.module={__spec__.name} pyspark-shell"  # as PYSPARK_SUBMIT_ARGS
 
 if __name__ == "__main__":
-    vars(daemon)["SIGCHLD"] = signal.SIGURG  # what it ignores instead is ignored anyway
+    vars(daemon)["SIGCHLD"] = signal.SIGURG  # it ignores this signal instead, which is ignored anyway
     daemon.manager()  # type: ignore[no-untyped-call]

@@ -1,1 +1,1 @@
-"""Kill, starve and confuse the stream's job, and see whether its tables hold what the producer sent."""
+"""Kill, throttle and disturb the stream's job, and check that its tables hold exactly what the producer sent."""

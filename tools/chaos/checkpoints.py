@@ -1,34 +1,39 @@
-"""A checkpoint whose last entry is torn, and what its operator does then: docs/runbook.md."""
+"""A checkpoint whose last entry is corrupt, and how its operator repairs it: docs/runbook.md."""
 
+import logging
 from itertools import cycle
 
 from tools.chaos.crashes import MOMENTS
 from tools.chaos.progress import CHECKPOINT
-from tools.chaos.scenario import Scene
+from tools.chaos.scenario import Scenario
 
-LIFE_SECONDS = 40  # about as long as a life takes; the producer is paced by it
-TURNS = (("committed", "commits"), ("reported", "offsets"), ("committed", "offsets"))  # killed at, and torn then
+RUN_SECONDS = 40  # about as long as a run takes; the producer is paced by it
+CORRUPTIONS = (("committed", "commits"), ("reported", "offsets"), ("committed", "offsets"))  # moment of the kill, log
+
+logger = logging.getLogger(__name__)
 
 
-def tear(scene: Scene, rounds: int) -> None:
-    """Kill the job, tear the newest entry of a log, start the job, and mend what it refuses as the runbook says."""
-    checkpoint = scene.job.lake / CHECKPOINT
-    with scene.producer.writing():
-        for number, (moment, log) in zip(range(1, rounds + 1), cycle(TURNS), strict=False):
-            scene.producer.per_second = scene.producer.left / ((rounds - number + 2) * LIFE_SECONDS)
-            with scene.job.life() as life:
-                scene.await_more(life, scene.progress.committed)
-                scene.await_more(life, MOMENTS[moment](scene, life))
-                life.kill()
-            where = scene.progress.where(life.began)
-            torn = max((checkpoint / log).glob("[0-9]*"), key=lambda entry: int(entry.name))
-            torn.write_bytes(torn.read_bytes()[: scene.rng.randrange(torn.stat().st_size)])
-            (torn.parent / f".{torn.name}.crc").unlink(missing_ok=True)  # <- not all stores have such a checksum
-            with scene.job.life("available_now") as life:
-                is_refused = life.wait() != 0
-            end = f"is refused ({life.last_words()})" if is_refused else "does not matter"
-            scene.say(f"checkpoints {number}/{rounds}: killed {where}; {log}/{torn.name} torn {end}")
-            if is_refused:
+def corrupt(scenario: Scenario, rounds: int) -> None:
+    """Kill the job, truncate the newest entry of a log, restart the job; if it fails, repair as in the runbook."""
+    checkpoint = scenario.job.lake / CHECKPOINT
+    with scenario.producer.writing():
+        for number, (moment, log) in zip(range(1, rounds + 1), cycle(CORRUPTIONS), strict=False):
+            scenario.producer.per_second = scenario.producer.left / ((rounds - number + 2) * RUN_SECONDS)
+            with scenario.job.run() as run:
+                scenario.await_more(run, scenario.progress.committed)
+                scenario.await_more(run, MOMENTS[moment](scenario, run))
+                run.kill()
+            where = scenario.progress.where()
+            entry = max((checkpoint / log).glob("[0-9]*"), key=lambda entry: int(entry.name))
+            entry.write_bytes(entry.read_bytes()[: scenario.rng.randrange(entry.stat().st_size)])
+            (entry.parent / f".{entry.name}.crc").unlink(missing_ok=True)  # <- not all stores have such a checksum
+            with scenario.job.run("available_now") as run:
+                has_failed = run.wait() != 0
+            logger.info(
+                "checkpoints %d/%d: killed %s; the job %s with a truncated %s/%s",
+                *(number, rounds, where, f"fails ({run.error_message()})" if has_failed else "runs", log, entry.name),
+            )
+            if has_failed:
                 for folder in ("offsets", "commits"):
-                    (checkpoint / folder / torn.name).unlink(missing_ok=True)
-                    (checkpoint / folder / f".{torn.name}.crc").unlink(missing_ok=True)
+                    (checkpoint / folder / entry.name).unlink(missing_ok=True)
+                    (checkpoint / folder / f".{entry.name}.crc").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The job as a process that can be killed: ``python -m local run events_stream``, as anyone would run it."""
+"""The job as a process that can be killed: ``python -m local run events_stream``, as a user would run it."""
 
 import json
 import os
@@ -15,30 +15,29 @@ from typing import Any
 from local import aws
 from tools.chaos.progress import CHECKPOINT, QUARANTINE, TABLE
 
-ROOT = Path(__file__).parent.parent
-LONGEST_SECONDS = 600  # of a run that has to end by itself
+ROOT = Path(__file__).parents[2]
+MAX_RUN_SECONDS = 600  # of a run that ends by itself
 
 
 class RunError(Exception):
-    """A run that had to succeed did not."""
+    """A run that had to succeed failed."""
 
 
-class Life:
+class JobProcess:
     """One run of the job, from its start to its end."""
 
     def __init__(self, command: list[str], endpoint: str, log: Path) -> None:
-        """Start it."""
-        self.began = time.time()
-        self._said, self._log = log.with_suffix(".out"), log.with_suffix(".err")
+        self.started_at = time.time()
+        self._stdout, self._stderr = log.with_suffix(".out"), log.with_suffix(".err")
         quick_to_start = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
-        with self._said.open("wb") as said, self._log.open("wb") as logged:
+        with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env=os.environ | aws.environment(endpoint) | quick_to_start,
-                stdout=said,
-                stderr=logged,
-                start_new_session=True,  # a process group of its own, with Spark's JVM
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,  # its own process group, with Spark's JVM
             )
 
     def kill(self) -> None:
@@ -46,62 +45,68 @@ class Life:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def wait(self, seconds: float = LONGEST_SECONDS) -> int:
-        """Give its status once it has ended."""
+    def wait(self, seconds: float = MAX_RUN_SECONDS) -> int:
+        """Wait for its end and return the exit status."""
         return self._process.wait(seconds)
 
     def is_running(self) -> bool:
-        """Whether it has not ended."""
         return self._process.poll() is None
 
-    def reported(self) -> int:
-        """Count the batches of which it has printed metrics."""
-        return self._said.read_bytes().count(b'"_aws"')
+    def batches(self) -> int:
+        """Count the batches whose metrics it has printed."""
+        return self._stdout.read_bytes().count(b'"_aws"')
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read the metrics that it has printed."""
-        lines = self._said.read_text(encoding="utf-8").splitlines(keepends=True)
+        """Parse the metrics that it has printed."""
+        lines = self._stdout.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if '"_aws"' in line and line.endswith("\n")]
 
-    def last_words(self) -> str:
-        """Give the sentence that it ended with."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+    def error_message(self) -> str:
+        """Return the last message of the job on standard error."""
+        lines = self._stderr.read_text(encoding="utf-8", errors="replace").splitlines()
         return next((line for line in reversed(lines) if line.startswith("events_stream: ")), "")[:200]
 
 
 @dataclass
-class Job:
-    """What every run of it is started with; ``endpoint`` is where it reads the stream."""
+class EventsStreamJob:
+    """The arguments that all runs share; ``endpoint`` is where the job reads the stream."""
 
     lake: Path
     stream: str
     endpoint: str
-    lives: int = 0
+    runs: int = 0
 
     @contextmanager
-    def life(self, run: str = "continuous", batch_interval_seconds: int = 1) -> Iterator[Life]:
-        """Start it; it does not outlive the block."""
-        self.lives += 1
-        logs = self.lake / "lives"
+    def run(self, trigger: str = "continuous", batch_interval_seconds: int = 1) -> Iterator[JobProcess]:
+        """Start a run; kill it at the end of the block if it is still running."""
+        self.runs += 1
+        logs = self.lake / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        life = Life(self.command(run, batch_interval_seconds), self.endpoint, logs / f"{self.lives:03}")
+        command = self.command(trigger, batch_interval_seconds)
+        run = JobProcess(command, self.endpoint, logs / f"{self.runs:03}")
         try:
-            yield life
+            yield run
         finally:
-            if life.is_running():
-                life.kill()
+            if run.is_running():
+                run.kill()
 
-    def command(self, run: str, batch_interval_seconds: int) -> list[str]:
-        """Say how it is started."""
-        lake = str(self.lake)
-        paths = ["--quarantine_table", f"{lake}/{QUARANTINE}", "--checkpoint_path", f"{lake}/{CHECKPOINT}"]
-        stream = ["--stream_name", self.stream, "--endpoint_url", self.endpoint, "--events_table", TABLE]
-        job = [sys.executable, "-m", "local", "--lake", lake, "run", "events_stream", *stream, *paths]
-        return [*job, "--trigger", run, "--batch_interval_seconds", str(batch_interval_seconds)]
+    def command(self, trigger: str, batch_interval_seconds: int) -> list[str]:
+        """Return the command line of a run."""
+        arguments = {
+            "stream_name": self.stream,
+            "endpoint_url": self.endpoint,
+            "events_table": TABLE,
+            "quarantine_table": QUARANTINE,
+            "checkpoint_path": f"{self.lake}/{CHECKPOINT}",
+            "trigger": trigger,
+            "batch_interval_seconds": str(batch_interval_seconds),
+        }
+        options = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+        return [sys.executable, "-m", "local", "--lake", str(self.lake), "run", "events_stream", *options]
 
     def drain(self) -> None:
-        """Run it until all is read that was there: the first run may end with the batch that a crash has left."""
+        """Process all that the stream holds: the first run may end with the batch that a crash has left."""
         for _ in range(2):
-            with self.life("available_now") as life:
-                if life.wait():
-                    raise RunError(f"a run that drains the stream failed: {life.last_words()}")
+            with self.run("available_now") as run:
+                if run.wait():
+                    raise RunError(f"a run that drains the stream failed: {run.error_message()}")

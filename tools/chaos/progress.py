@@ -1,4 +1,4 @@
-"""How far the job has come, by what it leaves on disk: no Spark, so that it can be asked a hundred times a second."""
+"""How far the job has come, read from its files: without Spark, so that it can be polled a hundred times a second."""
 
 import json
 import sqlite3
@@ -10,8 +10,8 @@ from urllib.parse import urlparse
 
 TABLE, QUARANTINE, CHECKPOINT, CATALOG = "events", "quarantine", "checkpoint", "catalog.db"
 TABLE_ONLY = "in the table, not in the quarantine"
-TABLES_ONLY = "in both, not in the checkpoint"
-PLANNED_ONLY = "planned, in neither"
+TABLES_ONLY = "in both tables, not in the checkpoint"
+PLANNED_ONLY = "planned, in neither table"
 AT_REST = "between batches"
 
 BATCH, QUERY = "clickstream.batch", "clickstream.query"  # in the summary of a snapshot
@@ -19,27 +19,27 @@ BATCH, QUERY = "clickstream.batch", "clickstream.query"  # in the summary of a s
 
 @dataclass(frozen=True)
 class Progress:
-    """Of one query over one lake; each number grows as the job goes on."""
+    """The progress of one query on one lake; every number only grows while the job runs."""
 
     lake: Path
 
     def planned(self) -> int:
-        """Give the newest batch that Spark has noted the end of."""
+        """Return the newest batch whose end Spark has logged."""
         return _newest(self.lake / CHECKPOINT / "offsets")
 
     def committed(self) -> int:
-        """Give the newest batch that Spark has noted as done."""
+        """Return the newest batch that Spark has logged as done."""
         return _newest(self.lake / CHECKPOINT / "commits")
 
     def branches(self) -> int:
-        """Count the branches of the table, those that killed runs have left among them."""
-        return len(self._metadata().get("refs", ()))
+        """Count the branches of the table, also those that killed runs have left."""
+        return len(self._metadata(TABLE).get("refs", ()))
 
     def published(self) -> int:
-        """Give the query's newest batch that readers of the table see."""
-        noted = self.lake / CHECKPOINT / "metadata"
-        query = json.loads(noted.read_text())["id"] if noted.exists() else None
-        metadata = self._metadata()
+        """Return the query's newest batch that readers of the table see."""
+        query_log = self.lake / CHECKPOINT / "metadata"
+        query = json.loads(query_log.read_text())["id"] if query_log.exists() else None
+        metadata = self._metadata(TABLE)
         snapshots = {snapshot["snapshot-id"]: snapshot for snapshot in metadata.get("snapshots", ())}
         newest = snapshots.get(metadata.get("refs", {}).get("main", {}).get("snapshot-id"))
         while newest:
@@ -50,26 +50,30 @@ class Progress:
         return -1
 
     def quarantined(self) -> int:
-        """Count the files of the quarantine."""
-        return sum(1 for _ in (self.lake / QUARANTINE).glob("source=*/**/*.parquet"))
+        """Count the commits to the quarantine that readers see."""
+        return len(self._metadata(QUARANTINE).get("snapshot-log", ()))
 
-    def where(self, began: float) -> str:
-        """Say where a job stood that was killed, and had begun at that Unix time."""
+    def where(self) -> str:
+        """Return where a killed job stood."""
         committed = self.committed()
         if self.published() > committed:
-            staged = (self.lake / QUARANTINE / "_staged").glob("*/source=*/**/*.parquet")
-            return TABLE_ONLY if any(file.stat().st_mtime >= began for file in staged) else TABLES_ONLY
+            return TABLES_ONLY if self._last_commit(QUARANTINE) >= self._last_commit(TABLE) else TABLE_ONLY
         return PLANNED_ONLY if self.planned() > committed else AT_REST
 
-    def _metadata(self) -> dict[str, Any]:
+    def _last_commit(self, table: str) -> int:
+        """Return the Unix ms of the last commit to a table that readers see."""
+        return max((entry["timestamp-ms"] for entry in self._metadata(table).get("snapshot-log", ())), default=-1)
+
+    def _metadata(self, table: str) -> dict[str, Any]:
         catalog = self.lake / CATALOG
         if not catalog.exists():
             return {}
-        with closing(sqlite3.connect(f"file:{catalog}?mode=ro", uri=True, timeout=30)) as asked:
+        with closing(sqlite3.connect(f"file:{catalog}?mode=ro", uri=True, timeout=30)) as connection:
             try:
-                rows = asked.execute("select metadata_location from iceberg_tables where table_name = ?", [TABLE])
-                found = rows.fetchone()
-            except sqlite3.OperationalError:  # not made yet
+                found = connection.execute(
+                    "select metadata_location from iceberg_tables where table_name = ?", [table]
+                ).fetchone()
+            except sqlite3.OperationalError:  # the catalog is not initialized yet
                 found = None
         if found is None:
             return {}

@@ -1,32 +1,34 @@
-"""A Kinesis stream, and what is done to its shards."""
+"""A Kinesis stream whose shards can be split and merged."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-Record = dict[str, Any]  # as PutRecords takes it
-RECORDS_A_PUT = 500  # the most; docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+PutRecord = dict[str, Any]  # an entry of PutRecords
+RECORDS_PER_PUT = 500  # the most; docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 
 
-class Stream:
-    """Its open shards are those that records can be put into, in the order of their hash keys."""
+class KinesisStream:
+    """A stream of its own; shards are listed in the order of their hash keys."""
 
-    def __init__(self, client: Any, shards: int = 2) -> None:
-        """Create it."""
+    def __init__(self, client: "KinesisClient", shards: int = 2) -> None:
         self.client = client
         self.name = f"events-{uuid4().hex}"
         client.create_stream(StreamName=self.name, ShardCount=shards)
 
-    def put(self, records: Sequence[Record]) -> None:
-        """Send records; they are there when this returns."""
-        for first in range(0, len(records), RECORDS_A_PUT):
-            chunk = records[first : first + RECORDS_A_PUT]
-            answer = self.client.put_records(StreamName=self.name, Records=chunk)
-            if answer["FailedRecordCount"]:
-                raise RuntimeError(f"{answer['FailedRecordCount']} records were refused")
+    def put(self, records: Sequence[PutRecord]) -> None:
+        """Put records; they are stored when this returns."""
+        for first in range(0, len(records), RECORDS_PER_PUT):
+            entries: Any = records[first : first + RECORDS_PER_PUT]
+            response = self.client.put_records(StreamName=self.name, Records=entries)
+            if response["FailedRecordCount"]:
+                raise RuntimeError(f"{response['FailedRecordCount']} records failed")
 
     def shards(self, *, are_open: bool = True) -> list[str]:
-        """Name those that are open, or those that are closed."""
+        """List the open shards, or the closed ones."""
         return [
             shard["ShardId"]
             for shard in sorted(self._listed(), key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
@@ -34,15 +36,13 @@ class Stream:
         ]
 
     def split(self, shard: str) -> None:
-        """Cut its hash keys into halves."""
+        """Split a shard into halves."""
         keys = {shard["ShardId"]: shard["HashKeyRange"] for shard in self._listed()}[shard]
         middle = (int(keys["StartingHashKey"]) + int(keys["EndingHashKey"])) // 2
         self.client.split_shard(StreamName=self.name, ShardToSplit=shard, NewStartingHashKey=str(middle))
 
     def merge(self, shard: str, neighbour: str) -> None:
-        """Make one of two."""
         self.client.merge_shards(StreamName=self.name, ShardToMerge=shard, AdjacentShardToMerge=neighbour)
 
-    def _listed(self) -> list[dict[str, Any]]:
-        shards: list[dict[str, Any]] = self.client.list_shards(StreamName=self.name)["Shards"]
-        return shards
+    def _listed(self) -> list[Any]:
+        return list(self.client.list_shards(StreamName=self.name)["Shards"])

@@ -1,6 +1,6 @@
-"""Those that are measured: each is started as a process of its own, reads RAW and writes below OUT.
+"""The job and the baselines: each runs as its own process, reads RAW and writes below OUT.
 
-Its table lies in OUT/events, and the lines that it refused, if it keeps them, in OUT/quarantine.
+It writes its table to OUT/events and the quarantined lines, if it keeps them, to OUT/quarantine.
 """
 
 import sys
@@ -18,9 +18,9 @@ LABELS = {
 
 
 def command(name: str, raw: Path, out: Path) -> list[str]:
-    """Say how a contender is started."""
-    if name == JOB:  # as the README says: nothing is special here
+    """Return the command line of the job or a baseline."""
+    if name == JOB:  # as in the README
         job = ["-m", "local", "--lake", str(out), "run", name, "--raw_path", str(raw), "--events_table", "events"]
-        return [sys.executable, *job, "--quarantine_table", str(out / "quarantine")]
+        return [sys.executable, *job, "--quarantine_table", "quarantine"]
     module = "duckdb_sql" if name == DUCKDB else name
     return [sys.executable, "-m", f"tools.bench.baselines.{module}", str(raw), str(out)]

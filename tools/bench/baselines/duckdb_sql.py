@@ -1,8 +1,8 @@
-"""The work of ``events_batch`` as one SQL script for DuckDB: the same table and the same refused lines.
+"""The work of ``events_batch`` as one SQL script for DuckDB: the same table and the same quarantined lines.
 
 It does less than the job: files are not sorted by time, conflicts are not counted, nothing is compared with rows that
 a table already holds, there is no commit, and the CSV reader (the only one that survives a line that is not UTF-8)
-skips lines without a single character, so they are missing from the refused ones.
+skips lines without a single character, so they are missing from the quarantine.
 """
 
 import sys
@@ -59,8 +59,8 @@ PARSED = """
     from named
 """
 
-JUDGED = """
-    create temp table judged as
+VALIDATED = """
+    create temp table validated as
     select
         *,
         list_filter([
@@ -85,16 +85,16 @@ EVENTS = """
             make_timestamp(created_at * 1000) as created_ts,
             user_id, raw as payload, arrived_at, event_type,
             make_timestamp(created_at * 1000)::date as created_date
-        from judged
+        from validated
         where reasons = []
         qualify row_number() over (partition by event_uuid, created_at order by arrived_at, raw) = 1
     ) to (getvariable('out') || '/events') (format parquet, compression zstd, partition_by (event_type, created_date))
 """
 
-REFUSED = """
+QUARANTINED = """
     copy (
         select raw, reasons, origin, arrived_at, arrived_at::date as arrived_date
-        from judged
+        from validated
         where reasons <> []
         union all
         select csv_line, ['not_utf8'], file_path, null, null
@@ -104,15 +104,15 @@ REFUSED = """
 
 
 def main(raw: Path, out: Path) -> None:
-    """Read, transform, write."""
+    """Write the table and the quarantined lines below ``out``."""
     out.mkdir(parents=True)
     duck = duckdb.connect(
         config={"threads": THREADS, "preserve_insertion_order": False, "temp_directory": str(out / "spilled")}
     )
-    duck.execute("set partitioned_write_max_open_files = 2000")  # else it closes files early and makes many small ones
+    duck.execute("set partitioned_write_max_open_files = 2000")  # fewer would make many small files
     duck.execute("set variable raw = ?", [str(raw)])
     duck.execute("set variable out = ?", [str(out)])
-    for statement in (LINES, PARSED, JUDGED, EVENTS, REFUSED):
+    for statement in (LINES, PARSED, VALIDATED, EVENTS, QUARANTINED):
         duck.execute(statement)
 
 

@@ -1,4 +1,4 @@
-"""The floor: every byte of the input read by Spark and written as Parquet, and nothing done to it."""
+"""The floor: Spark reads every byte of the input and writes it as Parquet, unchanged."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from local import lake
 
 
 def main(raw: Path, out: Path) -> None:
-    """Read and write."""
+    """Write the lines below ``out``."""
     spark = lake.session(out / "lake")
     lines = spark.read.option("recursiveFileLookup", "true").text(str(raw))
     lines.write.option("compression", "zstd").parquet(str(out / "events"))

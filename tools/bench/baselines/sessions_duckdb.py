@@ -30,18 +30,18 @@ NUMBERED = """
         ) over (partition by user_id order by event_time, event_uuid rows unbounded preceding) as block
         from paused
     ),
-    in_pieces as (
+    in_chunks as (
         select *,
-            (epoch_us(event_time) - epoch_us(block)) // 86400000000 as piece,
+            (epoch_us(event_time) - epoch_us(block)) // 86400000000 as chunk,
             (previous is null or event_time - previous > interval 1800 seconds
-                or piece <> (epoch_us(previous) - epoch_us(block)) // 86400000000)::int as new_session
+                or chunk <> (epoch_us(previous) - epoch_us(block)) // 86400000000)::int as new_session
         from in_blocks
     ),
     counted as (
         select *, sum(new_session) over by_user as session_number,
             last_value(case when new_session = 1 then event_uuid end ignore nulls) over by_user as first_uuid,
             last_value(case when new_session = 1 then event_time end ignore nulls) over by_user as first_time
-        from in_pieces
+        from in_chunks
         window by_user as (partition by user_id order by event_time, event_uuid rows unbounded preceding)
     )
     select
@@ -49,7 +49,7 @@ NUMBERED = """
         user_id || '-' || session_number as session_id,
         session_number::bigint as session_number,
         new_session,
-        case when piece > 0 then 'max_length' end as split_cause,
+        case when chunk > 0 then 'max_length' end as split_cause,
         user_id, event_uuid, event_time, event_type, event_name, page, device_type, country,
         first_time::date as session_date
     from counted
@@ -60,7 +60,7 @@ SESSION_EVENTS = """
     to (getvariable('out') || '/session_events') (format parquet, compression zstd, partition_by (session_date))
 """
 
-SUMMED_UP = """
+SUMMARIZED = """
     select
         any_value(session_key) as session_key, any_value(session_id) as session_id, session_number, user_id,
         min(event_time) as started_at, max(event_time) as ended_at,
@@ -77,18 +77,18 @@ SUMMED_UP = """
 """
 
 SESSIONS = f"""
-    copy ({SUMMED_UP})
+    copy ({SUMMARIZED})
     to (getvariable('out') || '/sessions') (format parquet, compression zstd, partition_by (session_date))
 """
 
 
-def main(made: Path, out: Path) -> None:
-    """Read, transform, write."""
+def main(lake_path: Path, out: Path) -> None:
+    """Write both tables of a lake's events below ``out``."""
     out.mkdir(parents=True)
     duck = duckdb.connect(
         config={"threads": THREADS, "preserve_insertion_order": False, "temp_directory": str(out / "spilled")}
     )
-    duck.execute("set variable files = ?", [[str(file) for file in made.glob("events/data/**/*.parquet")]])
+    duck.execute("set variable files = ?", [[str(file) for file in lake_path.glob("events/data/**/*.parquet")]])
     duck.execute("set variable out = ?", [str(out)])
     for statement in (NUMBERED, SESSION_EVENTS, SESSIONS):
         duck.execute(statement)

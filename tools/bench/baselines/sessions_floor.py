@@ -1,4 +1,4 @@
-"""The floor of ``sessions_batch``: the same rows read, sorted by user and time, written, and nothing more."""
+"""The floor of ``sessions_batch``: read the same rows, sort them by user and time, write them."""
 
 import sys
 from datetime import timedelta
@@ -6,17 +6,19 @@ from pathlib import Path
 
 from clickstream import schemas
 from clickstream.runtime import glue
+from clickstream.storage import iceberg
 from clickstream.transforms import activity
 from local import lake
 
 
-def main(made: Path, out: Path) -> None:
-    """Read, sort, write."""
-    spark = lake.session(made)
+def main(lake_path: Path, out: Path) -> None:
+    """Write a lake's valid events below ``out``, sorted."""
+    spark = lake.session(lake_path)
     for name, value in glue.SESSION_SETTINGS.items():
         spark.conf.set(name, value)
-    taken = activity.from_events(spark.table("events"), "events", timedelta(days=7)).where(activity.IS_TAKEN)
-    by_user = taken.select(*schemas.ACTIVITY.names).repartition("user_id")
+    events = iceberg.read(spark, "events", schemas.EVENTS)
+    valid = activity.from_events(events, "events", timedelta(days=7)).where("reasons is null")
+    by_user = valid.select(*schemas.ACTIVITY.names).repartition("user_id")
     in_order = by_user.sortWithinPartitions("user_id", "event_time", "event_uuid")
     in_order.write.parquet(str(out / "session_events"))
     spark.stop()

@@ -1,4 +1,4 @@
-"""Spark on an empty lake, started and stopped: what each of Spark's contenders pays before its first row."""
+"""Spark on an empty lake, started and stopped: what each Spark job pays before its first row."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from local import lake
 
 
 def main(_: Path, out: Path) -> None:
-    """Do nothing."""
+    """Start and stop Spark."""
     lake.session(out / "lake").stop()
 
 

@@ -1,4 +1,4 @@
-"""The floor of ``events_stream``: the same records by the same source, all that is there, and nothing done to them."""
+"""The floor of ``events_stream``: read the same records from the same source, and do nothing with them."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from local.glue_stubs import install_glue_stubs
 
 
 def main(endpoint: str, stream: str, out: Path) -> None:
-    """Read."""
+    """Read all records of the stream."""
     spark = lake.session(out / "lake")
     install_glue_stubs(spark)
     arguments = StreamArguments(
@@ -25,7 +25,7 @@ def main(endpoint: str, stream: str, out: Path) -> None:
 
 
 def throw_away(lines: DataFrame, _: int) -> None:
-    """Compute every column of every row, and keep none."""
+    """Compute every column of every row, and write nothing."""
     lines.write.format("noop").mode("overwrite").save()
 
 

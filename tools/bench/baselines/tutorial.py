@@ -1,8 +1,8 @@
 """The job as tutorials write it: inferred schema, Python UDFs, ``dropDuplicates``, ``partitionBy``.
 
-It does less than the job: lines that are not JSON, and rows without a key or a time, are dropped and not counted;
-which of two duplicates stays is left to chance; the text as sent is not kept. Its session is the job's own, whose 16
-shuffle partitions are kinder to it than Spark's default of 200, and so is the compression, which is not the default.
+It does less than the job: it drops lines that are not JSON, and rows without a key or a time, without counting them;
+keeps an arbitrary one of two duplicates; and does not keep the text as sent. It has the job's session, whose 16 shuffle
+partitions serve it better than Spark's default of 200, and the job's compression.
 """
 
 import os
@@ -16,12 +16,12 @@ from pyspark.sql.types import StringType, TimestampType
 from local import lake
 from tools.bench import worker_daemon
 
-MILLISECONDS, MICROSECONDS = 10**11, 10**14  # from these sizes on a Unix time has them as its unit
+MILLISECONDS, MICROSECONDS = 10**11, 10**14  # a Unix time from these sizes on has this unit
 
 
 @F.udf(TimestampType())
 def to_datetime(created_at: str | None) -> datetime | None:
-    """Read Unix s, ms or us."""
+    """Parse Unix s, ms or us."""
     try:
         number = float(created_at or "")
         unit = 1 if abs(number) < MILLISECONDS else 1_000 if abs(number) < MICROSECONDS else 1_000_000
@@ -32,19 +32,19 @@ def to_datetime(created_at: str | None) -> datetime | None:
 
 @F.udf(StringType())
 def to_type(event_name: str | None) -> str | None:
-    """Take the first part of the name."""
+    """Return the first part of the name."""
     return event_name.split(":")[0].strip().lower() if event_name else None
 
 
 @F.udf(StringType())
 def to_subtype(event_name: str | None) -> str | None:
-    """Take the second part of the name."""
+    """Return the second part of the name."""
     parts = event_name.split(":") if event_name else []
     return parts[1].strip() if len(parts) > 1 else None
 
 
 def main(raw: Path, out: Path) -> None:
-    """Read, transform, write."""
+    """Write the table below ``out``."""
     os.environ["PYSPARK_SUBMIT_ARGS"] = worker_daemon.SUBMIT_ARGUMENTS
     spark = lake.session(out / "lake")
     rows = (
