@@ -1,6 +1,7 @@
 """``python -m local``: run the jobs, and query their tables, on this machine."""
 
 import argparse
+import logging
 import os
 import re
 import sys
@@ -12,6 +13,8 @@ time.tzset()
 
 from local import job, query  # noqa: E402
 
+LOGGERS = ("__main__", "clickstream", "deploy", "lambdas", "local", "simulator")  # ours; a job is run as __main__
+
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
@@ -21,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--lake", type=lake_folder, default=".local", metavar="DIR", help="where the tables lie; .local unless said"
     )
+    made.add_argument("--verbose", action="store_true", help="log details, and where in the code an error came from")
     commands = made.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a script of glue_jobs; run JOB --help shows what it takes")
     run.add_argument("job", choices=job.names(), metavar="JOB", help=", ".join(job.names()))
@@ -57,15 +61,23 @@ def port_number(text: str) -> int:
     return int(text)
 
 
+def configure_logging(*, verbose: bool) -> None:
+    """Log to standard error: of others warnings, of ours progress, too, and details where they are asked for."""
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
 def main() -> int:
     """Do what the command line says; return the exit status."""
     arguments = parser().parse_args()
+    configure_logging(verbose=arguments.verbose)
     if arguments.command == "run":
         return job.run(arguments.lake, arguments.job, arguments.arguments)
     if arguments.command == "aws":
         from local import aws  # noqa: PLC0415  # boto3 takes a third of a second, which the others need not spend
 
-        return aws.stay(arguments.port)
+        return aws.serve(arguments.port)
     return query.answer(arguments.lake, arguments.query, arguments.format)
 
 

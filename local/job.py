@@ -1,21 +1,21 @@
 """Run an unmodified script of ``glue_jobs`` in the stand-in Glue."""
 
-import ast
 import dataclasses
 import importlib
-import inspect
+import logging
 import runpy
 import sys
-import types
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from clickstream.errors import ClickstreamError
-from clickstream.runtime.arguments import KINDS, parse_arguments
+from clickstream.runtime.arguments import help_of, parse_arguments
 from local import lake as lakes
 from local.glue_stubs import install_glue_stubs
 
 JOBS = Path(__file__).parent.parent / "glue_jobs"
+RUN_REPORTS = "run_reports_path"
+
+logger = logging.getLogger(__name__)
 
 
 def names() -> list[str]:
@@ -23,32 +23,22 @@ def names() -> list[str]:
     return sorted(path.stem for path in JOBS.glob("*.py"))
 
 
-def describe(name: str) -> str:
-    """Return what a job does and what it takes: its docstring, and the fields of its ``Arguments``."""
-    script = importlib.import_module(name)
-    kinds, comments = get_type_hints(script.Arguments), _comments(script.Arguments)
-    width = max(len(field) for field in kinds)
-    lines = [
-        f"  --{field.name:{width}}  {_taken(kinds[field.name])}{comments[field.name]} ({_unless_given(field)})"
-        for field in dataclasses.fields(script.Arguments)
-    ]
-    return "\n".join([inspect.getdoc(script), "", "Arguments", *lines]).replace("``", "")
-
-
 def run(lake: Path, name: str, arguments: list[str]) -> int:
     """Run a job on a lake; return 0 only if it has committed."""
     sys.path.insert(0, str(JOBS))  # as for any script: its neighbours can be imported
+    job = importlib.import_module(name)
     if "--help" in arguments or "-h" in arguments:
-        print(describe(name))
+        print(help_of(job.Arguments, job.__doc__, prog=f"python -m local run {name}"), end="")
         return 0
     script = JOBS / f"{name}.py"
-    sys.argv = [str(script), "--JOB_NAME", name, *arguments]
+    sys.argv = [str(script), "--JOB_NAME", name, *with_defaults(lake, job.Arguments, arguments)]
     try:
-        parse_arguments(importlib.import_module(name).Arguments, sys.argv)  # a wrong one need not wait for Spark
-        print(f"{name}: starting Spark", file=sys.stderr)
+        parse_arguments(job.Arguments, sys.argv)  # a wrong one need not wait for Spark
+        logger.info("%s: starting Spark", name)
         committed = install_glue_stubs(lakes.session(lake))
         runpy.run_path(str(script), run_name="__main__")
     except (ClickstreamError, NotImplementedError) as error:
+        logger.debug("%s: where it failed", name, exc_info=True)
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     if committed is not None and not committed:
@@ -58,27 +48,10 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
     return 0
 
 
-def _comments(kind: type) -> dict[str, str]:
-    """Return what stands beside each field, after a colon."""
-    comments = {}
-    for source in map(inspect.getsource, kind.__mro__[:-1]):
-        lines = source.splitlines()
-        for node in ast.parse(source).body[0].body:
-            if isinstance(node, ast.AnnAssign):
-                _, found, comment = lines[node.end_lineno - 1][node.end_col_offset :].partition("# ")
-                comments[node.target.id] = f": {comment}" if found else ""
-    return comments
-
-
-def _taken(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return " or ".join(get_args(kind))
-    if get_origin(kind) is types.UnionType:
-        kind = next(member for member in get_args(kind) if member is not types.NoneType)
-    return KINDS.get(kind, "a text")
-
-
-def _unless_given(field: dataclasses.Field) -> str:
-    if field.default is dataclasses.MISSING:
-        return "needed"
-    return "may be left out" if field.default in {None, ""} else f"{field.default} unless given"
+def with_defaults(lake: Path, kind: type, arguments: list[str]) -> list[str]:
+    """Add the folders in the lake for temporary rows and for reports of runs, unless they are given."""
+    complete = ["--TempDir", str(lake / "tmp"), *arguments]  # of two, Glue takes the last
+    is_given = any(word.partition("=")[0] == f"--{RUN_REPORTS}" for word in arguments)
+    if not is_given and RUN_REPORTS in {field.name for field in dataclasses.fields(kind)}:
+        complete += [f"--{RUN_REPORTS}", str(lake / "run_reports")]
+    return complete

@@ -27,6 +27,7 @@ def answer(lake: Path, query: str, format_name: str) -> int:
     try:
         WRITERS[format_name](ask(lake, query))
     except (QueryError, ClickstreamError, sqlglot.errors.SqlglotError, PySparkException) as error:
+        logging.getLogger(__name__).debug("sql: where it failed", exc_info=True)
         print(f"sql: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
     return 0

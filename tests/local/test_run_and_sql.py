@@ -17,7 +17,9 @@ import pyspark
 import pytest
 
 import events_batch
-from local import jars, query
+import events_stream
+from clickstream.runtime.glue import resolve_options
+from local import jars, job, query
 from simulator import Options, produce
 
 ROOT = Path(__file__).parent.parent.parent
@@ -106,6 +108,23 @@ def test_a_wrong_argument_is_one_sentence_and_a_status(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (("run", "events_batch", "--raw_path", "r", "--start-date", "2024-03-17"), "in parse_arguments"),
+        (("sql", "select 1; select 2"), "in translate"),
+    ],
+)
+def test_verbose_says_where_in_the_code_it_failed(arguments, place):
+    plain, verbose = local(*arguments), local("--verbose", *arguments)
+    assert (verbose.returncode, verbose.stdout) == (plain.returncode, plain.stdout) == (1, "")
+    (sentence,) = plain.stderr.splitlines()
+    *details, last = verbose.stderr.splitlines()
+    assert last == sentence
+    assert "Traceback (most recent call last):" in details
+    assert any(line.endswith(place) for line in details)
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
         (("run", "nothing"), 2, "invalid choice: 'nothing'"),
@@ -146,20 +165,29 @@ def test_a_lake_that_was_moved_is_refused(tmp_path):
         )
 
 
-def test_help_of_a_job_is_its_docstring_and_its_fields():
-    asked = local("run", "events_batch", "--help")
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_of_a_job_is_its_docstring_and_its_arguments(option):
+    asked = local("run", "events_batch", option)
     assert asked.returncode == 0
-    assert asked.stdout.startswith("Raw events -> the events table.\n")
-    said = dict(re.findall(r"^  --(\w+) +(.+)$", asked.stdout.partition("\nArguments\n")[2], re.MULTILINE))
-    assert list(said) == [field.name for field in dataclasses.fields(events_batch.Arguments)]
-    assert said["raw_path"].endswith(" (needed)")
-    assert said["mode"] == "merge or rebuild (merge unless given)"
-    assert said["start_date"] == (
-        "a date like 2024-03-17: the first day of the events that are taken (may be left out)"
-    )
-    assert said["max_quarantined_ratio"] == (
-        "a share from 0 to 1: of the lines read; beyond it the run fails (1.0 unless given)"
-    )
+    assert asked.stderr == ""
+    assert asked.stdout.startswith("usage: python -m local run events_batch --raw_path TEXT ")
+    assert "\nRaw events -> the events table.\n\nReads   --raw_path" in asked.stdout
+    explained = asked.stdout.partition("\nrequired arguments:\n")[2]
+    assert re.findall(r"^  --(\w+) ", explained, re.MULTILINE) == [
+        field.name for field in dataclasses.fields(events_batch.Arguments)
+    ]
+
+
+def test_where_a_job_puts_what_it_is_not_told_to_put_elsewhere():
+    lake = Path("/lake")
+    given = ["--raw_path", "raw"]
+    kept = ["--run_reports_path", "/lake/run_reports"]
+    assert job.with_defaults(lake, events_batch.Arguments, given) == ["--TempDir", "/lake/tmp", *given, *kept]
+    assert job.with_defaults(lake, events_stream.Arguments, given) == ["--TempDir", "/lake/tmp", *given]
+    for elsewhere in (["--run_reports_path", "r"], ["--run_reports_path=r"]):
+        assert job.with_defaults(lake, events_batch.Arguments, elsewhere) == ["--TempDir", "/lake/tmp", *elsewhere]
+    theirs = job.with_defaults(lake, events_batch.Arguments, ["--TempDir", "/elsewhere"])
+    assert resolve_options(["job.py", "--JOB_NAME", "job", *theirs])["TempDir"] == "/elsewhere"
 
 
 def test_help_explains_the_options_of_sql():
