@@ -21,6 +21,10 @@ from clickstream.runtime.glue import SESSION_SETTINGS, TEMP_DIR
 from local import aws, lake
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-expected", action="store_true", help="write the expected files of golden cases")
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = lake.session(tmp_path_factory.mktemp("lake"))
@@ -33,8 +37,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 @pytest.fixture
-def trial(spark: SparkSession, tmp_path: Path) -> Trial:
-    return Trial(spark, tmp_path)
+def trial(spark: SparkSession, tmp_path: Path) -> Iterator[Trial]:
+    trial = Trial(spark, tmp_path)
+    yield trial
+    assert trial.columns_with_a_zone() == []  # <- Athena could not read them
 
 
 @pytest.fixture(scope="module")
