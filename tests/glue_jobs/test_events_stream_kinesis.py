@@ -17,6 +17,8 @@ from local import aws
 from local.glue_stubs import install_glue_stubs
 from tools.chaos.stream import KinesisStream
 
+pytestmark = pytest.mark.single
+
 os.environ.update(aws.environment(""))  # before Spark starts, whose workers read the streams
 del os.environ["AWS_ENDPOINT_URL"]
 MIB = 2**20
