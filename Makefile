@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo test test-6.0 test-5.1 lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
+.PHONY: help setup setup-5.1 demo test test-fast test-6.0 test-5.1 test-nightly golden lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -16,14 +16,25 @@ demo: setup ## Simulated and real events -> jobs -> tables, live sessions -> the
 test: setup setup-5.1 ## Run all tests on both pairs of versions, at once
 	@$(MAKE) --no-print-directory --jobs 2 test-6.0 test-5.1
 
+test-fast: setup ## Run the tests without jobs, processes and servers (under a minute)
+	.venv/bin/python -m pytest -m 'not (job or process or server or slow or proof)'
+
 test-6.0: setup ## Run all tests on the versions of Glue 6.0, in two processes
 	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-tests-5.1 = tests/clickstream tests/ddl tests/glue_jobs tests/test_golden.py \
-  -k 'not (test_sessions_ or test_simulated_) or test_live_sessions_'
+on-5.1 = -m 'spark and not (single or proof)'
 
-test-5.1: setup-5.1 ## Run the tests of the library and the jobs on the versions of Glue 5.1, but for the longest
-	.venv-5.1/bin/python -m pytest $(tests-5.1)
+test-5.1: setup-5.1 ## Run the tests of the library and the jobs on the versions of Glue 5.1
+	.venv-5.1/bin/python -m pytest $(on-5.1)
+
+test-nightly: setup setup-5.1 ## Run all tests on both pairs of versions, properties with many more examples (an hour or two)
+	HYPOTHESIS_PROFILE=nightly .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
+	HYPOTHESIS_PROFILE=nightly .venv-5.1/bin/python -m pytest -m 'spark and not proof'
+
+golden: setup ## Write the expected files of the golden case CASE=<job>/<case>, for review
+	$(if $(CASE),,$(error make golden CASE=events_batch/my_case))
+	.venv/bin/python -m pytest tests/test_golden.py --write-expected -k '$(subst /,-,$(CASE))'
+	git diff --stat tests/golden/$(CASE)
 
 lint: setup ## Check style and format
 	.venv/bin/ruff check
@@ -56,7 +67,7 @@ docker-run: ## Run JOB with ARGS in the Glue image, beside the local AWS
 	$(compose) run --build --rm glue python3 -m local --lake /home/hadoop/lake run $(JOB) $(ARGS)
 
 docker-test: ## Run the tests of the library and the jobs in the Glue image
-	$(compose) run --build --rm glue python3 -m pytest -p no:cacheprovider $(tests-5.1)
+	$(compose) run --build --rm glue python3 -m pytest -p no:cacheprovider $(on-5.1)
 
 docker-notebook: ## JupyterLab in the Glue image, on http://127.0.0.1:8888; its token is in what it prints
 	$(compose) up --build notebook

@@ -57,9 +57,6 @@ class Arguments:
                 raise errors.ArgumentError(f"--{needed} missing; --source {source} needs it")
             if source != self.source and getattr(self, needed):
                 raise errors.ArgumentError(f"--{needed} is not for --source {self.source}")
-        rules = RULES_OF[self.source].rules()
-        if self.reason and self.reason not in rules:
-            raise errors.ArgumentError(f"--reason must be one of {', '.join(rules)}, not {self.reason!r}")
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
@@ -67,6 +64,9 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         clickstream_path=arguments.clickstream_path or "",
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
+    rules = RULES_OF[arguments.source].rules()
+    if arguments.reason and arguments.reason not in rules:
+        raise errors.ArgumentError(f"--reason must be one of {', '.join(rules)}, not {arguments.reason!r}")
     rows = quarantine.open_rows(spark, arguments.quarantine_table, arguments.source, is_asked_for(arguments))
     with open_load(spark, arguments.source, arguments.quarantine_table) as load:
         new = load.materialize(quarantine.as_sent(rows).transform(RULES_OF[arguments.source].validate))

@@ -33,7 +33,7 @@ def main() -> None:
     webhooks = raw / "events" / "arrived=2024-03-03" / "12"
     webhooks.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "examples" / "github_webhook_events.jsonl.gz", webhooks)
-    quarantine = ("--quarantine_table", str(LAKE / "quarantine"))
+    quarantine = ("--quarantine_table", "quarantine")
     run("events_batch", "--raw_path", str(raw / "events"), "--events_table", "events", *quarantine)
     run(
         "clickstream_batch",

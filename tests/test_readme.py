@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.process, pytest.mark.single]
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -90,7 +92,7 @@ def test_the_runbooks_commands_do_what_they_say(tmp_path):
 
 @is_readmes_python
 def test_the_bench_can_be_repeated_as_its_page_says():
-    repeat = re.search(r"To repeat it: `(.+?)`", (ROOT / "bench" / "events_batch.md").read_text())[1]
+    repeat = re.search(r"To repeat it: `(.+?)`", (ROOT / "tools" / "bench" / "events_batch.md").read_text())[1]
     explained = shell(f"{repeat} --help", ROOT)
     assert explained.returncode == 0, explained.stderr
     assert "`" not in explained.stdout

@@ -129,6 +129,15 @@ class Trial:
         """Read the table as text and numbers, in a total order."""
         return self._rows_of(self.quarantine_table)
 
+    def columns_with_a_zone(self) -> list[str]:
+        """Name every column of an Iceberg table here that Athena's DDL could not have made."""
+        schemas = [
+            schema
+            for metadata in self.folder.glob("*/metadata/*.metadata.json")
+            for schema in json.loads(metadata.read_text())["schemas"]
+        ]
+        return [field["name"] for schema in schemas for field in schema["fields"] if field["type"] == "timestamptz"]
+
     def _rows_of(self, table: str) -> list[Row]:
         self.spark.sql(f"refresh table {table}")  # a stream has sessions of its own, which write
         return plain(self.spark.table(table))

@@ -107,9 +107,6 @@ def serve(port: int) -> int:
     return 0
 
 
-stay = serve  # its name in `python -m local` until that changes
-
-
 def _wait_for_answer(port: int) -> None:
     """Request once: the socket is listening already, so the response comes as soon as the server runs."""
     connection = HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)

@@ -15,7 +15,9 @@ import events_stream
 from clickstream.runtime.arguments import Folder, Table
 from local import aws
 from local.glue_stubs import install_glue_stubs
-from tools.chaos.stream import Stream
+from tools.chaos.stream import KinesisStream
+
+pytestmark = pytest.mark.single
 
 os.environ.update(aws.environment(""))  # before Spark starts, whose workers read the streams
 del os.environ["AWS_ENDPOINT_URL"]
@@ -45,7 +47,7 @@ class Streamed:
     def __init__(self, trial: Trial, endpoint: str) -> None:
         self.trial = trial
         self.endpoint = endpoint
-        self.stream = Stream(aws.session().client("kinesis", endpoint_url=endpoint))
+        self.stream = KinesisStream(aws.session().client("kinesis", endpoint_url=endpoint))
 
     def put(self, *records: str | bytes, share: float = 0) -> None:
         """Send records to the shard that holds this share of the hash keys."""

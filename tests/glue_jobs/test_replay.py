@@ -97,9 +97,9 @@ def test_every_source_of_the_quarantine_is_replayed_or_says_why_not():
             replay.Arguments(Table("quarantine"), source)
 
 
-def test_a_reason_is_one_of_the_sources_rules():
+def test_a_reason_is_one_of_the_sources_rules(trial):
     with pytest.raises(errors.ArgumentError, match=r"--reason must be one of empty, .*, not 'user_id_missing'"):
-        replay.Arguments(Table("quarantine"), "events", reason="user_id_missing", events_table=Table("events"))
+        trial.replay("events", reason="user_id_missing")
 
 
 @pytest.mark.parametrize("source", ["events", "clickstream"])

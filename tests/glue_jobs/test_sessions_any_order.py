@@ -6,19 +6,20 @@ come too late. Between the events there are runs: over all dates, over some, and
 """
 
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import properties
 import pytest
 import sessions_oracle
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trial import Trial, plain_value
 
 from clickstream import schemas
 from clickstream.storage.iceberg import Branch
+
+pytestmark = pytest.mark.single
 
 GAP, LONGEST, LOOKBACK = timedelta(minutes=30), timedelta(hours=1), timedelta(days=7)
 STEP, MILLISECOND = GAP / 2, timedelta(milliseconds=1)
@@ -99,18 +100,7 @@ def bring(trial: Trial, rows: set[tuple], before: set[tuple]) -> None:
     trial.spark.createDataFrame(new, schemas.EVENTS.columns).coalesce(1).writeTo(trial.events_table).append()
 
 
-@pytest.fixture
-def new_trial(spark, tmp_path_factory) -> Callable[[], Trial]:
-    return lambda: Trial(spark, tmp_path_factory.mktemp("example"))
-
-
-@settings(
-    max_examples=3 if sys.version_info >= (3, 13) else 1,  # 60 to 80 cases each; fewer on the second pair of versions
-    deadline=None,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@properties.of_runs(3)  # 60 to 80 cases each
 @given(
     users=users(),
     kinds=st.permutations(["all_dates", "some_dates", "killed"]),

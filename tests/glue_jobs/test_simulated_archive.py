@@ -8,6 +8,8 @@ from trial import Trial
 
 from simulator import Options, produce
 
+pytestmark = pytest.mark.single
+
 MUCH_DISORDER = Options(rows=30_000, days=3, duplicates=0.05, conflicts=0.02, late=0.03, malformed=0.02, users=500)
 TYPES, DAYS = MUCH_DISORDER.event_types, MUCH_DISORDER.days
 

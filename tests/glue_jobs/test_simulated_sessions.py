@@ -1,6 +1,7 @@
 """The sessions of 30,000 simulated events, made in three runs as they arrive, and found by DuckDB in one go."""
 
 import duckdb
+import pytest
 
 from clickstream import schemas
 from simulator import Options, produce
@@ -14,6 +15,7 @@ def columns(schema):
     return ", ".join(f"epoch_us({name}) as {name}" if name in TIMES else name for name in schema.names)
 
 
+@pytest.mark.single
 def test_duckdb_finds_the_same_sessions(spark, trial):
     produce("events", trial.folder / "archive", A_BOT_FOR_DAYS)
     for arrived in ("arrived=2024-03-01/[01]*", "arrived=2024-03-0[12]", "*"):
@@ -32,9 +34,9 @@ def test_duckdb_finds_the_same_sessions(spark, trial):
         ):
             out = f"{trial.folder}/read/{name}"
             spark.table(table).write.parquet(out)
-            told = columns(schemas.SESSION_EVENTS if name == "session_events" else schemas.SESSIONS)
-            duck.execute(f"create table actual_{name} as select {told} from read_parquet('{out}/*.parquet')")
-            duck.execute(f"create table expected_{name} as select {told} from ({expected})")
+            found = columns(schemas.SESSION_EVENTS if name == "session_events" else schemas.SESSIONS)
+            duck.execute(f"create table actual_{name} as select {found} from read_parquet('{out}/*.parquet')")
+            duck.execute(f"create table expected_{name} as select {found} from ({expected})")
             assert duck.sql(f"select count(*) from expected_{name}").fetchall()[0][0] > 0
             for one, other in (("expected", "actual"), ("actual", "expected")):
                 assert duck.sql(f"(from {one}_{name} except all from {other}_{name}) limit 3").fetchall() == []

@@ -10,7 +10,7 @@ from local import aws
 from local.aws import event_sources
 from simulator import ExpectedCounts, Options, arrivals
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = pytest.mark.server
 
 OPTIONS = Options(rows=2_000, duplicates=0.05, malformed=0.05)
 NOT_IN_THE_ARCHIVE = ("empty_line", "truncated", "not_json", "not_an_object", "not_utf8", "two_on_a_line")

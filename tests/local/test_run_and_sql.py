@@ -22,6 +22,8 @@ from clickstream.runtime.glue import resolve_options
 from local import jars, job, query
 from simulator import Options, produce
 
+pytestmark = [pytest.mark.process, pytest.mark.single]
+
 ROOT = Path(__file__).parent.parent.parent
 OPTIONS = Options(rows=5_000, days=2, malformed=0.02, duplicates=0.05, conflicts=0.01)
 
@@ -52,24 +54,25 @@ def run_until(appears: tuple[Path, str], *arguments: object) -> None:
         assert started.communicate()[0] == b""  # nothing was reported
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_answer(tmp_path):
-    truth = produce("events", tmp_path / "raw", OPTIONS)
-    lake, quarantine = tmp_path / "größe, a lake (1+1=2) @~-", tmp_path / "quarantine"
-    given = ("--raw_path", tmp_path / "raw", "--events_table", "events", "--quarantine_table", quarantine)
+    expected = produce("events", tmp_path / "raw", OPTIONS)
+    lake = tmp_path / "größe, a lake (1+1=2) @~-"
+    given = ("--raw_path", tmp_path / "raw", "--events_table", "events", "--quarantine_table", "quarantine")
     job = ("--lake", lake, "run", "events_batch", *given)
 
     run_until((lake / "events" / "data", "**/*.parquet"), *job)  # while it writes the first table
-    run_until((quarantine, "_staged/**/source=events/**/*.parquet"), *job)  # while it writes the second
-    assert not list(lake.glob("events/_runs/*"))
+    run_until((lake / "quarantine" / "data", "**/*.parquet"), *job)  # while it writes the second
+    assert not list(lake.glob("run_reports/**/*.json"))
 
     completed = local(*job, "--JOB_NAME", "nightly")  # as in Glue's Docker image
     assert completed.returncode == 0, completed.stderr
     (line,) = completed.stdout.splitlines()
     run = json.loads(line)
     assert run["job"] == "events_batch"
-    assert run["counts"]["read"] == truth.lines
-    assert run["counts"]["quarantined"] == truth.malformed
-    (report,) = lake.glob("events/_runs/*.json")
+    assert run["counts"]["read"] == expected.lines
+    assert run["counts"]["quarantined"] == expected.malformed
+    (report,) = lake.glob("run_reports/events_batch/*.json")
     assert report.read_text() == line
 
     answer = local(
@@ -78,8 +81,8 @@ def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_a
         " from events where created_date >= date '2000-01-01'",
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    rows = truth.distinct + truth.conflicts
-    assert answer.stdout == f"n,keys,q\n{rows},{rows},{truth.malformed}\n"
+    rows = expected.distinct + expected.conflicts
+    assert answer.stdout == f"n,keys,q\n{rows},{rows},{expected.malformed}\n"
 
     exact = local(
         "--lake", lake, "sql", "--format", "json",

@@ -10,7 +10,7 @@ from statistics import mean, median
 import pytest
 from recount import accept
 
-from simulator import FORMATS, Options, arrivals
+from simulator import FORMATS, ExpectedCounts, Options, arrivals
 from simulator.activity import activity
 from simulator.events import Events
 from simulator.malformed import repertoire
@@ -45,11 +45,12 @@ def test_no_malformed_line_is_acceptable(format_name):
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_every_kind_of_malformed_line_is_sent(format_name):
-    kinds = repertoire(FORMATS[format_name](Options()), Random(3))
-    broken = [line for line in lines(format_name, rows=500, malformed=1) if not accept(format_name, line)]
-    assert len(broken) == 500
-    assert len(kinds) >= 6
-    assert len(set(broken)) > len(kinds)
+    kinds, expected = repertoire(FORMATS[format_name](Options()), Random(3)), ExpectedCounts()
+    options = Options(**(ONLY_GOOD | {"rows": 500, "malformed": 1}))
+    sent = [line for _, _, line in arrivals(format_name, options, expected)]
+    assert sum(accept(format_name, line) is None for line in sent) == 500
+    assert expected.malformed_by_kind.keys() == kinds.keys()
+    assert min(expected.malformed_by_kind.values()) == 500 // len(kinds)
 
 
 def test_events_have_the_number_of_types():

@@ -60,7 +60,7 @@ SESSION_EVENTS = """
     to (getvariable('out') || '/session_events') (format parquet, compression zstd, partition_by (session_date))
 """
 
-SUMMARIZED = """
+SUMMED_UP = """
     select
         any_value(session_key) as session_key, any_value(session_id) as session_id, session_number, user_id,
         min(event_time) as started_at, max(event_time) as ended_at,
@@ -77,7 +77,7 @@ SUMMARIZED = """
 """
 
 SESSIONS = f"""
-    copy ({SUMMARIZED})
+    copy ({SUMMED_UP})
     to (getvariable('out') || '/sessions') (format parquet, compression zstd, partition_by (session_date))
 """
 
