@@ -1,11 +1,11 @@
-"""The state machine, every way through it, on an AWS of this machine where functions and jobs' runs are processes."""
+"""Every path through the state machine, on the local AWS, where functions and runs of jobs are processes."""
 
 import json
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
+from itertools import chain, count
 
 import pytest
 from statelint.linter import Linter
@@ -17,6 +17,7 @@ from lambdas import land_raw
 from local import aws
 from local.aws import event_sources
 
+pytestmark = [pytest.mark.server, pytest.mark.process]
 LONGEST_SECONDS = 600  # a machine may be busy
 MISSING = "not-there"
 numbers = count()
@@ -40,8 +41,8 @@ def account():
             account.client("iam").create_role(RoleName=f"clickstream-dev-{role}", AssumeRolePolicyDocument="{}")
         account.client("glue").create_database(DatabaseInput={"Name": "clickstream"})
         account.client("athena").create_work_group(Name=account.settings.athena.workgroup, Configuration={})
-        resources = [*tables.resources(account), *functions.resources(account, packed), *jobs.resources(account, packed)]
-        for resource in resources:
+        everything = tables.resources(account), functions.resources(account, packed), jobs.resources(account, packed)
+        for resource in chain(*everything):
             if resource.title in {"table clickstream", "function simulate", "job clickstream_batch"}:
                 resource.create()
         yield account
@@ -98,9 +99,9 @@ def definition(account, start=None, assign=None, **changed):
             retry |= {"IntervalSeconds": 1, "MaxAttempts": 1}
             retry.pop("JitterStrategy")
     if start:
-        began = {"started_at": datetime.now(UTC).isoformat()[:19] + "Z", "polls": 0, "run": "jr_1", "dates": ["2024-03-17"]}
-        began |= assign or {}
-        machine["States"]["Begin"] = {"Type": "Pass", "Assign": began, "Next": start}
+        started_at = datetime.now(UTC).isoformat()[:19] + "Z"
+        variables = {"started_at": started_at, "polls": 0, "run": "jr_1", "dates": ["2024-03-17"], **(assign or {})}
+        machine["States"]["Begin"] = {"Type": "Pass", "Assign": variables, "Next": start}
         machine["StartAt"] = "Begin"
     return json.dumps(machine)
 
@@ -174,7 +175,7 @@ def test_partitions_that_are_there_are_left_alone(account, told):
     there = registered(account)
     ended, states = execute(account, definition(account, start="ListPartitions"))
     assert ended["status"] == "SUCCEEDED", ended
-    assert states == ["Begin", "ListPartitions", "DescribeTable", "RegisterPartitions", "AreRegistered", "NotifySuccess"]
+    assert states[1:] == ["ListPartitions", "DescribeTable", "RegisterPartitions", "AreRegistered", "NotifySuccess"]
     assert registered(account) == there
     assert [topic for topic, _ in told()] == ["PipelineSuccess"]
 
