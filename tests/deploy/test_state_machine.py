@@ -199,9 +199,8 @@ def test_a_function_that_fails_is_notified(account, notifications):
     ended, states = execute(account, definition(account), format="nonsense")
     assert ended["status"] == "FAILED"
     assert states == ["Simulate", "NotifyFailure", "Failed"]
-    assert notifications() == [
-        ("PipelineFailure", "Simulate failed: nonsense is not known to the simulator. (ValueError)")
-    ]
+    failure = "Simulate failed: nonsense is not known to the simulator. (ValueError)"
+    assert notifications() == [("PipelineFailure", failure)]
 
 
 def test_nothing_landed_is_notified_in_the_end(account, landing, notifications):
