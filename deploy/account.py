@@ -1,18 +1,18 @@
-"""An AWS account as a stage knows it: its clients, and what is called how in it."""
+"""An AWS account as a stage has it: clients, and the names of what is in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from deploy.errors import MissingError
 from deploy.settings import Settings
 
-TAGS = {"project": "clickstream", "owner": "python -m deploy"}  # what has them, and is in no settings, goes
+TAGS = {"project": "clickstream", "owner": "python -m deploy"}  # what has them but is not in the settings is deleted
 DATABASE = "clickstream"
 
 
@@ -26,31 +26,33 @@ class Account:
 
     @classmethod
     def of(cls, settings: Settings, endpoint_url: str | None = None) -> Self:
-        """Ask AWS whose credentials these are."""
+        """Return the account of the credentials in use."""
         identity = cls(settings, "", endpoint_url).client("sts").get_caller_identity()
         return cls(settings, identity["Account"], endpoint_url)
 
     def client(self, service: str) -> Any:
-        """Return the client of a service."""
         return client(service, self.settings.region, self.endpoint_url)
 
     def bucket(self, name: str) -> str:
-        """Return the name of a bucket in the world."""
+        """Return a bucket's name, which is the only one in the world."""
         return f"clickstream-{self.settings.stage}-{name}-{self.number}"
 
     def role(self, name: str) -> str:
-        """Return the ARN of a role that terraform makes."""
+        """Return the ARN of a role that terraform creates."""
         return f"arn:aws:iam::{self.number}:role/clickstream-{self.settings.stage}-{name}"
 
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of what has no place elsewhere."""
         return f"arn:aws:{service}:{self.settings.region}:{self.number}:{resource}"
 
     @property
     def names(self) -> Mapping[str, str]:
-        """What stands for what in the settings and in the state machine."""
-        buckets = {name: self.bucket(name) for name in self.settings.buckets}
-        return {**buckets, "region": self.settings.region, "account": self.number}
+        """What ``${name}`` stands for in the settings and in the state machine."""
+        return {
+            **{name: self.bucket(name) for name in self.settings.buckets},
+            **{f"{name}_ttl_days": str(table.ttl_days) for name, table in self.settings.dynamodb.items()},
+            "region": self.settings.region,
+            "account": self.number,
+        }
 
     def check(self) -> None:
         """Raise ``MissingError`` where terraform has not been applied."""
@@ -63,12 +65,12 @@ class Account:
                 if not is_missing(error):
                     raise
                 raise MissingError(
-                    f"the role {name} is not there: `make infrastructure STAGE={self.settings.stage}` comes first"
+                    f"the role {name} does not exist: run `make infrastructure STAGE={self.settings.stage}` first"
                 ) from error
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether AWS says that it does not know the thing."""
+    """Whether AWS says that something does not exist."""
     code = error.response["Error"]["Code"]
     return code in {
         "404", "EntityNotFoundException", "NoSuchEntity", "ResourceNotFoundException", "StateMachineDoesNotExist"
@@ -77,6 +79,7 @@ def is_missing(error: ClientError) -> bool:
 
 @cache
 def client(service: str, region: str, endpoint_url: str | None) -> Any:
-    """Make a client once."""
+    """Return a client, the same for the same arguments."""
     config = Config(retries={"mode": "standard", "max_attempts": 5})
-    return boto3.Session(region_name=region).client(service, endpoint_url=endpoint_url, config=config)
+    make: Any = boto3.Session(region_name=region).client  # typed by the service's literal name
+    return make(service, endpoint_url=endpoint_url, config=config)

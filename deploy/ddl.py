@@ -1,5 +1,6 @@
-"""``ddl``, written for Athena, as what Spark and the tests need of it."""
+"""``ddl``, which is written for Athena, in the forms that Spark and the tests need."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import sqlglot
 from sqlglot import exp
 
 FOLDER = Path(__file__).parent.parent / "ddl"
+TIMESTAMP = re.compile(r"\btimestamp\b")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column; ``kind`` in Spark's SQL."""
+    """A column; ``kind`` is the type as Athena and the Glue catalog have it."""
 
     name: str
     kind: str
@@ -20,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One ``CREATE TABLE``; columns in Athena's order, partitions last."""
+    """A ``CREATE TABLE``; columns in Athena's order, partitions last."""
 
     name: str
     columns: tuple[Column, ...]
@@ -30,29 +32,33 @@ class Table:
 
     @property
     def is_iceberg(self) -> bool:
-        """Whether the table is Iceberg; otherwise it is plain Parquet."""
+        """Whether it is Parquet under Iceberg; otherwise it is plain Parquet."""
         return self.properties.get("table_type") == "ICEBERG"
 
     @property
     def schema(self) -> str:
         """The columns as Spark's DDL."""
-        return ", ".join(f"{column.name} {column.kind}" for column in self.columns)
+        return ", ".join(f"{column.name} {self.spark_type(column)}" for column in self.columns)
+
+    def spark_type(self, column: Column) -> str:
+        """Return the type in Spark: Athena's ``timestamp`` has no zone in an Iceberg table, Spark's has one."""
+        return TIMESTAMP.sub("timestamp_ntz", column.kind) if self.is_iceberg else column.kind
 
 
 def tables(lake: str) -> list[Table]:
-    """Read all of ``ddl/tables`` for a lake."""
+    """Parse ``ddl/tables`` for a lake."""
     return [read(text) for text in texts(lake)]
 
 
 def texts(lake: str) -> list[str]:
-    """Return the text of each of ``ddl/tables`` for a lake."""
+    """Return the statements of ``ddl/tables`` for a lake."""
     return [path.read_text().replace("${lake}", lake) for path in sorted(FOLDER.glob("tables/*.sql"))]
 
 
 def spark_create(table: Table) -> str:
-    """Write Spark's ``CREATE TABLE`` of an Iceberg table."""
+    """Return Spark's ``CREATE TABLE`` of an Iceberg table."""
     columns = ", ".join(
-        f"{column.name} {column.kind.replace('timestamp', 'timestamp_ntz')} comment {exp.Literal.string(column.comment).sql('spark')}"
+        f"{column.name} {table.spark_type(column)} comment {exp.Literal.string(column.comment).sql('spark')}"
         for column in table.columns
     )
     return (
@@ -62,13 +68,13 @@ def spark_create(table: Table) -> str:
 
 
 def views() -> dict[str, str]:
-    """Read all of ``ddl/views``: name -> query in Spark's SQL."""
+    """Return the views of ``ddl/views``: name -> query in Spark's SQL."""
     parsed = [sqlglot.parse_one(path.read_text(), read="athena") for path in sorted(FOLDER.glob("views/*.sql"))]
     return {create.this.name: create.expression.sql("spark") for create in parsed}
 
 
 def read(sql: str) -> Table:
-    """Read a ``CREATE TABLE``."""
+    """Parse a ``CREATE TABLE``."""
     create = sqlglot.parse_one(sql, read="athena")
     properties = create.args["properties"]
     partitioned = properties.find(exp.PartitionedByProperty).this.expressions
@@ -85,6 +91,6 @@ def read(sql: str) -> Table:
 
 
 def column(definition: exp.ColumnDef) -> Column:
-    """Read the definition of a column."""
+    """Return the column of a definition."""
     comment = definition.find(exp.CommentColumnConstraint)
     return Column(definition.name, definition.args["kind"].sql("spark").lower(), comment.this.name if comment else "")

@@ -1,23 +1,23 @@
-"""What can be mended by whoever deploys; each is one sentence.
+"""What whoever deploys can do something about; each message is one sentence.
 
 DeployError
-├── SettingsError   deploy/settings.yaml or a stage's file
-├── MissingError    something that terraform makes is not there
+├── SettingsError   deploy/settings.yaml or a stage's file is wrong
+├── MissingError    something that terraform creates does not exist
 └── PackageError    the working tree cannot be packed
 """
 
 
 class DeployError(Exception):
-    """The command ends with this sentence and status 1."""
+    """The command prints this sentence and exits with 1."""
 
 
 class SettingsError(DeployError):
-    """The settings are wrong."""
+    """A setting is unknown, missing or has a wrong value."""
 
 
 class MissingError(DeployError):
-    """What terraform owns is not there."""
+    """Something that terraform creates does not exist."""
 
 
 class PackageError(DeployError):
-    """There is nothing to deploy."""
+    """The working tree cannot be packed."""

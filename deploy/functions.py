@@ -1,14 +1,14 @@
-"""Lambda: functions, and the streams that they are called for."""
+"""Lambda: functions, and the streams whose records they are invoked with."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from deploy.account import TAGS, Account, is_missing
 from deploy.package import Artifact, Package
 from deploy.plan import Fields
-from deploy.settings import Function, filled
+from deploy.settings import Function, render
 
 RUNTIME = "python3.13"
 CONFIGURATION = ("Handler", "Runtime", "Role", "MemorySize", "Timeout", "Environment", "Description")
@@ -16,7 +16,7 @@ CONFIGURATION = ("Handler", "Runtime", "Role", "MemorySize", "Timeout", "Environ
 
 @dataclass(frozen=True)
 class LambdaFunction:
-    """A function; ``configuration`` None: it is not in the settings any more."""
+    """A function; ``configuration`` None: the settings do not have it any more."""
 
     name: str
     configuration: Fields | None
@@ -26,26 +26,22 @@ class LambdaFunction:
 
     @property
     def title(self) -> str:
-        """Its kind and name."""
         return f"function {self.name}"
 
     @property
-    def wanted(self) -> Fields | None:
-        """Its configuration and the hash of its code."""
+    def desired(self) -> Fields | None:
         return self.configuration and {**self.configuration, "CodeSha256": self.code.code_sha256}
 
-    def found(self) -> Fields | None:
-        """Read its configuration."""
+    def actual(self) -> Fields | None:
         try:
-            found = self.client.get_function(FunctionName=self.name)["Configuration"]
+            function = self.client.get_function(FunctionName=self.name)["Configuration"]
         except ClientError as error:
             if is_missing(error):
                 return None
             raise
-        return {name: found[name] for name in [*CONFIGURATION, "CodeSha256"] if found.get(name)}
+        return {name: function[name] for name in [*CONFIGURATION, "CodeSha256"] if function.get(name)}
 
     def create(self) -> None:
-        """Make it."""
         self.client.create_function(
             FunctionName=self.name,
             Architectures=["arm64"],
@@ -56,20 +52,19 @@ class LambdaFunction:
         self.client.get_waiter("function_active_v2").wait(FunctionName=self.name)
 
     def update(self) -> None:
-        """Give it its configuration, then its code; Lambda takes one at a time."""
+        """Update the configuration, then the code: Lambda takes one at a time."""
         self.client.update_function_configuration(FunctionName=self.name, **(self.configuration or {}))
         self.client.get_waiter("function_updated_v2").wait(FunctionName=self.name)
         self.client.update_function_code(FunctionName=self.name, S3Bucket=self.bucket, S3Key=self.code.key)
         self.client.get_waiter("function_updated_v2").wait(FunctionName=self.name)
 
     def delete(self) -> None:
-        """Take it away."""
         self.client.delete_function(FunctionName=self.name)
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """An event source mapping; ``definition`` None: it is not in the settings any more."""
+    """An event source mapping; ``definition`` None: the settings do not have it any more."""
 
     function: str
     stream_arn: str
@@ -78,23 +73,21 @@ class Trigger:
 
     @property
     def title(self) -> str:
-        """Its kind, its stream and its function."""
         return f"trigger {self.stream_arn.rpartition('/')[2]} -> {self.function}"
 
     @property
-    def wanted(self) -> Fields | None:
-        """Its definition."""
+    def desired(self) -> Fields | None:
         return self.definition
 
-    def found(self) -> Fields | None:
-        """Read what can be changed of it."""
+    def actual(self) -> Fields | None:
+        """Read the fields that can be updated."""
         mapping = self._mapping()
         if mapping is None:
             return None
         return {name: mapping[name] for name in self.definition or () if name in mapping}
 
     def create(self) -> None:
-        """Make it; records count from the oldest that the stream holds."""
+        """Create it to begin with the oldest record that the stream keeps."""
         self.client.create_event_source_mapping(
             FunctionName=self.function,
             EventSourceArn=self.stream_arn,
@@ -103,12 +96,10 @@ class Trigger:
         )
 
     def update(self) -> None:
-        """Change it."""
         mapping = self._mapping() or {}
         self.client.update_event_source_mapping(UUID=mapping["UUID"], **(self.definition or {}))
 
     def delete(self) -> None:
-        """Take it away."""
         mapping = self._mapping() or {}
         self.client.delete_event_source_mapping(UUID=mapping["UUID"])
 
@@ -119,8 +110,8 @@ class Trigger:
         return mappings[0] if mappings else None
 
 
-def wanted(account: Account, package: Package) -> list[LambdaFunction]:
-    """Give every function of the settings, and those of ours that are in no settings any more."""
+def resources(account: Account, package: Package) -> list[LambdaFunction]:
+    """List the functions of the settings, and deployed ones that the settings do not have any more."""
     client, bucket, functions = account.client("lambda"), account.bucket("code"), account.settings.functions
     return [
         *[
@@ -136,7 +127,7 @@ def wanted(account: Account, package: Package) -> list[LambdaFunction]:
 
 
 def deployed(account: Account) -> list[str]:
-    """List our functions."""
+    """List the functions that have our tags."""
     client = account.client("lambda")
     pages = client.get_paginator("list_functions").paginate()
     functions = [function for page in pages for function in page["Functions"]]
@@ -148,8 +139,8 @@ def deployed(account: Account) -> list[str]:
 
 
 def configuration(name: str, function: Function, account: Account) -> Fields:
-    """Write a function's configuration."""
-    environment = {key: filled(text, account.names) for key, text in function.environment.items()}
+    """Return a function's configuration as CreateFunction takes it."""
+    environment = {key: render(text, account.names) for key, text in function.environment.items()}
     return {
         "Description": function.handler.rpartition(".")[0].replace(".", "/") + ".py",
         "Handler": function.handler,
@@ -162,31 +153,31 @@ def configuration(name: str, function: Function, account: Account) -> Fields:
 
 
 def triggers(account: Account) -> list[Trigger]:
-    """Give every trigger of the settings, and those of their functions that are in no settings any more."""
+    """List the triggers of the settings, and deployed ones that the settings do not have any more."""
     client = account.client("lambda")
-    wanted = {
+    desired = {
         (name, account.arn("kinesis", f"stream/{stream}")): trigger(name, function, account)
         for name, function in account.settings.functions.items()
         for stream in function.streams
     }
-    found = {
+    actual = {
         (name, mapping["EventSourceArn"])
         for name in deployed(account)
         for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     }
     return [
-        Trigger(name, stream_arn, wanted.get((name, stream_arn)), client)
-        for name, stream_arn in [*wanted, *sorted(found - wanted.keys())]
+        Trigger(name, stream_arn, desired.get((name, stream_arn)), client)
+        for name, stream_arn in [*desired, *sorted(actual - desired.keys())]
     ]
 
 
 def trigger(name: str, function: Function, account: Account) -> Fields:
-    """Write what can be changed of a trigger: a record that fails is told from others, and given up in the end."""
+    """Return the fields of a trigger: failed records are retried apart from others, then sent to the DLQ."""
     return {
         "BatchSize": function.batch_size,
         "MaximumBatchingWindowInSeconds": function.batch_seconds,
         "MaximumRetryAttempts": 5,
         "BisectBatchOnFunctionError": True,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "DestinationConfig": {"OnFailure": {"Destination": account.arn("sqs", f"undelivered-{name}")}},
+        "DestinationConfig": {"OnFailure": {"Destination": account.arn("sqs", f"{name}-dlq")}},
     }

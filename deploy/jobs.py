@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from deploy.account import TAGS, Account, is_missing
 from deploy.package import Package
 from deploy.plan import Fields
-from deploy.settings import Job, filled
+from deploy.settings import Job, render
 
-GLUE_VERSION = "6.0"  # left out, AWS takes 5.1
+GLUE_VERSION = "6.0"  # without it AWS picks 5.1
+TEMP_FOLDER = "tmp"  # of the lake; a lifecycle rule deletes what is in it: terraform/buckets.tf
 COMMANDS = {"batch": "glueetl", "streaming": "gluestreaming"}
 # What GetJob answers and UpdateJob does not take, or derives from the other fields.
 NOT_DEFINED = {"Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "MaxCapacity", "ProfileName"}
@@ -19,7 +20,7 @@ NOT_DEFINED = {"Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "MaxC
 
 @dataclass(frozen=True)
 class GlueJob:
-    """A job; ``definition`` None: it is not in the settings any more."""
+    """A job; ``definition`` None: the settings do not have it any more."""
 
     name: str
     definition: Fields | None
@@ -27,15 +28,13 @@ class GlueJob:
 
     @property
     def title(self) -> str:
-        """Its kind and name."""
         return f"job {self.name}"
 
     @property
-    def wanted(self) -> Fields | None:
-        """Its definition."""
+    def desired(self) -> Fields | None:
         return self.definition
 
-    def found(self) -> Fields | None:
+    def actual(self) -> Fields | None:
         """Read its definition, with what was set by hand."""
         try:
             job = self.glue.get_job(JobName=self.name)["Job"]
@@ -46,20 +45,19 @@ class GlueJob:
         return {name: value for name, value in job.items() if name not in NOT_DEFINED and value not in ({}, [], None)}
 
     def create(self) -> None:
-        """Define it."""
         self.glue.create_job(Name=self.name, Tags=TAGS, **(self.definition or {}))
 
     def update(self) -> None:
-        """Define it anew: UpdateJob forgets what it is not given."""
+        """Replace the whole definition: UpdateJob resets what it is not given."""
         self.glue.update_job(JobName=self.name, JobUpdate=self.definition)
 
     def delete(self) -> None:
-        """Forget it; its runs go with it."""
+        """Delete it, and with it the history of its runs."""
         self.glue.delete_job(JobName=self.name)
 
 
-def wanted(account: Account, package: Package) -> list[GlueJob]:
-    """Give every job of the settings, and those of ours that are in no settings any more."""
+def resources(account: Account, package: Package) -> list[GlueJob]:
+    """List the jobs of the settings, and deployed ones that the settings do not have any more."""
     glue = account.client("glue")
     jobs = account.settings.jobs
     return [
@@ -69,14 +67,14 @@ def wanted(account: Account, package: Package) -> list[GlueJob]:
 
 
 def deployed(account: Account) -> list[str]:
-    """List our jobs."""
+    """List the jobs that have our tags."""
     pages = account.client("glue").get_paginator("list_jobs").paginate(Tags=TAGS)
     return [name for page in pages for name in page["JobNames"]]
 
 
 def definition(name: str, job: Job, account: Account, package: Package) -> Fields:
-    """Write the whole definition of a job, as CreateJob and UpdateJob take it."""
-    code = f"s3://{account.bucket('code')}"
+    """Return the whole definition of a job, as CreateJob and UpdateJob take it."""
+    code, lake = f"s3://{account.bucket('code')}", f"s3://{account.bucket('lake')}"
     optional = {"MaintenanceWindow": job.maintenance_window, "Timeout": job.timeout_minutes}
     return {
         "Description": f"glue_jobs/{name}.py",
@@ -98,47 +96,49 @@ def definition(name: str, job: Job, account: Account, package: Package) -> Field
             "--enable-observability-metrics": "true",
             "--enable-continuous-cloudwatch-log": "true",
             "--datalake-formats": "iceberg",
-            "--conf": iceberg_catalog(account.bucket("lake")),
+            "--conf": spark_conf(lake, account.settings.region),
             "--extra-py-files": f"{code}/{package.wheel.key}",
             "--job-language": "python",
-            **{f"--{key}": filled(text, account.names) for key, text in job.arguments.items() if text is not None},
+            "--TempDir": f"{lake}/{TEMP_FOLDER}",
+            **{f"--{key}": render(text, account.names) for key, text in job.arguments.items() if text is not None},
         },
         **{name: value for name, value in optional.items() if value is not None},
     }
 
 
-def iceberg_catalog(lake: str) -> str:
-    """Write Spark's settings of the catalog ``glue_catalog``; Glue takes several as one ``--conf``."""
+def spark_conf(lake: str, region: str) -> str:
+    """Return Spark's settings for S3 and the catalog ``glue_catalog``, as Glue takes several in one ``--conf``."""
     catalog = "spark.sql.catalog.glue_catalog"
     settings = {
+        "spark.hadoop.fs.s3a.endpoint.region": region,  # otherwise requests are signed for us-east-2
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
         f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-        f"{catalog}.warehouse": f"s3://{lake}/",
+        f"{catalog}.warehouse": f"{lake}/",
     }
     return " --conf ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def start(account: Account, name: str, arguments: Mapping[str, str]) -> str:
     """Start a run; return its id."""
-    run: str = account.client("glue").start_job_run(JobName=name, Arguments=dict(arguments))["JobRunId"]
-    return run
+    run_id: str = account.client("glue").start_job_run(JobName=name, Arguments=dict(arguments))["JobRunId"]
+    return run_id
 
 
 def runs(account: Account, name: str) -> list[dict[str, Any]]:
-    """Return the last runs of a job, newest first; none where the job is not there."""
+    """Return the last runs of a job, newest first; none where the job does not exist."""
     try:
         answer = account.client("glue").get_job_runs(JobName=name, MaxResults=10)
     except ClientError as error:
         if is_missing(error):
             return []
         raise
-    found: list[dict[str, Any]] = answer["JobRuns"]
-    return sorted(found, key=lambda run: run["StartedOn"], reverse=True)
+    job_runs: list[dict[str, Any]] = answer["JobRuns"]
+    return sorted(job_runs, key=lambda run: run["StartedOn"], reverse=True)
 
 
 def run(account: Account, name: str, run_id: str) -> dict[str, Any]:
     """Return one run."""
-    found: dict[str, Any] = account.client("glue").get_job_run(JobName=name, RunId=run_id)["JobRun"]
-    return found
+    job_run: dict[str, Any] = account.client("glue").get_job_run(JobName=name, RunId=run_id)["JobRun"]
+    return job_run

@@ -1,10 +1,10 @@
-"""CloudWatch Logs: what a run or a function has written."""
+"""CloudWatch Logs of a job's run or of a function."""
 
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from deploy.account import Account, is_missing
 
@@ -13,12 +13,12 @@ HOUR_MS = 3_600_000
 
 
 def of_run(account: Account, run_id: str) -> list[str]:
-    """Return what a run of a job wrote on its standard output and error, as far as it is there."""
+    """Return the standard output and error of a job's run, as far as CloudWatch has them."""
     return [text for group in JOB_GROUPS for text in _read(account, group, logStreamNamePrefix=run_id)]
 
 
 def of_function(account: Account, name: str) -> list[str]:
-    """Return what a function wrote within the last hour."""
+    """Return a function's log of the last hour."""
     return list(_read(account, f"/aws/lambda/{name}", startTime=int(time.time() * 1000) - HOUR_MS))
 
 

@@ -1,4 +1,4 @@
-"""The working tree as files for S3; a file's name holds the hash of its content, so that the same is the same."""
+"""The working tree as files for S3; a file's key holds the hash of its content, so equal content is uploaded once."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file and where it goes."""
+    """A file and its key in the bucket."""
 
     name: str  # what it is
     key: str
@@ -28,13 +28,13 @@ class Artifact:
 
     @property
     def code_sha256(self) -> str:
-        """The hash as Lambda gives it."""
+        """The hash in Lambda's form."""
         return b64encode(hashlib.sha256(self.content).digest()).decode()
 
 
 @dataclass(frozen=True)
 class Package:
-    """All that runs in the account."""
+    """All code that runs in the account."""
 
     wheel: Artifact
     functions: Artifact
@@ -42,7 +42,6 @@ class Package:
 
     @property
     def artifacts(self) -> list[Artifact]:
-        """Every file."""
         return [self.wheel, self.functions, *self.scripts.values()]
 
 
@@ -67,7 +66,7 @@ def _wheel(root: Path) -> Artifact:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  # ours
         except FileNotFoundError as error:
-            raise PackageError("there is no .tools/bin/uv: `make setup` brings it") from error
+            raise PackageError(".tools/bin/uv does not exist: run `make setup` first") from error
         except subprocess.CalledProcessError as error:
             raise PackageError(f"the wheel cannot be built:\n{error.stderr.strip()}") from error
         (wheel,) = Path(folder).glob("*.whl")
@@ -75,7 +74,7 @@ def _wheel(root: Path) -> Artifact:
 
 
 def _zip(root: Path, folders: Iterable[str]) -> bytes:
-    """Zip Python files, with nothing in it that depends on when or where."""
+    """Zip Python files, without anything that depends on time or machine."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         found = ((root / folder, path) for folder in folders for path in (root / folder).rglob("*.py"))

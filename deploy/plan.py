@@ -1,4 +1,4 @@
-"""What is wanted beside what is found, field by field."""
+"""Desired beside actual, field by field."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,71 +9,66 @@ LONGEST = 60  # characters of a value that is shown
 
 
 class Resource(Protocol):
-    """Something in the account; its fields are called as in its service's API."""
+    """Something in the account; its fields have the names of its service's API."""
 
     @property
     def title(self) -> str:
-        """Its kind and name."""
+        """Its kind and name, such as ``job replay``."""
 
     @property
-    def wanted(self) -> Fields | None:
-        """What it should be; None: it should not be there."""
+    def desired(self) -> Fields | None:
+        """What the settings say; None: it must not exist."""
 
-    def found(self) -> Fields | None:
-        """Read what it is; None: it is not there."""
+    def actual(self) -> Fields | None:
+        """Read what the account has; None: it does not exist."""
 
-    def create(self) -> None:
-        """Make it."""
+    def create(self) -> None: ...
 
-    def update(self) -> None:
-        """Make what is there as it should be."""
+    def update(self) -> None: ...
 
-    def delete(self) -> None:
-        """Take it away."""
+    def delete(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that is not as it should be; None: it is not there."""
+    """A field whose values differ; None: it does not exist."""
 
     field: str
-    found: str | None
-    wanted: str | None
+    actual: str | None
+    desired: str | None
 
     def __str__(self) -> str:
-        """Show both."""
-        if self.found is None:
-            return f"{self.field}: {_short(self.wanted)}"
-        return f"{self.field}: {_short(self.found)} -> {'nothing' if self.wanted is None else _short(self.wanted)}"
+        if self.actual is None:
+            return f"{self.field}: {_short(self.desired)}"
+        return f"{self.field}: {_short(self.actual)} -> {'nothing' if self.desired is None else _short(self.desired)}"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What has to be done to a resource."""
+    """What makes a resource as it is desired."""
 
     action: Literal["create", "update", "delete"]
     resource: Resource
     differences: tuple[Difference, ...]
 
-    def carry_out(self) -> None:
-        """Do it."""
+    def apply(self) -> None:
         {"create": self.resource.create, "update": self.resource.update, "delete": self.resource.delete}[self.action]()
 
 
 def change(resource: Resource) -> Change | None:
-    """Compare; None where all is as it should be."""
-    found, wanted = resource.found(), resource.wanted
-    if wanted is None:
-        return None if found is None else Change("delete", resource, ())
-    found_differences = tuple(differences(found or {}, wanted))
-    if found is None:
-        return Change("create", resource, found_differences)
-    return Change("update", resource, found_differences) if found_differences else None
+    """Compare; None where nothing differs."""
+    actual, desired = resource.actual(), resource.desired
+    if desired is None:
+        return None if actual is None else Change("delete", resource, ())
+    found = tuple(differences(actual or {}, desired))
+    if actual is None:
+        return Change("create", resource, found)
+    return Change("update", resource, found) if found else None
 
 
-def differences(found: Fields, wanted: Fields) -> Iterator[Difference]:
+def differences(actual: Fields, desired: Fields) -> Iterator[Difference]:
     """Give every field that differs, of nested ones the innermost."""
-    before, after = dict(_flat(found)), dict(_flat(wanted))
+    before, after = dict(_flat(actual)), dict(_flat(desired))
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             yield Difference(name, before.get(name), after.get(name))

@@ -1,11 +1,12 @@
-"""What a stage carries and costs, out of its settings; ``python -m deploy.scale`` prints the table of docs/scale.md.
+"""The load that a stage carries and what it costs; ``python -m deploy.scale`` prints the table of docs/scale.md.
 
-Followed is the way of an event: its stream, its archive, ``events_stream``, the table, and what the nights do with it.
+It follows an event: its stream, its archive, ``events_stream``, the table, and the nightly jobs over it.
 """
 
 import math
 from dataclasses import dataclass
 
+from deploy import job_arguments
 from deploy.settings import Job, Settings, stages
 
 SECONDS = 3600
@@ -15,8 +16,8 @@ GIB, MIB, KIB = 2**30, 2**20, 2**10
 
 # us-east-1, dollars
 GLUE_DPU_HOUR, GLUE_FLEX_DPU_HOUR = 0.308, 0.203  # https://aws.amazon.com/glue/pricing/
-SHARD_HOUR, SHARD_HOUR_KEPT = 0.015, 0.020  # https://aws.amazon.com/kinesis/data-streams/pricing/; kept: after a day
-FREE_HOURS = 24  # of keeping records
+SHARD_HOUR, SHARD_HOUR_RETENTION = 0.015, 0.020  # https://aws.amazon.com/kinesis/data-streams/pricing/
+FREE_HOURS = 24  # of retention
 PUT_UNITS_MILLION, PUT_UNIT_BYTES = 0.014, 25 * KIB
 ON_DEMAND_HOUR, ON_DEMAND_IN_GB, ON_DEMAND_OUT_GB = 0.04, 0.08, 0.04
 FIREHOSE_GB, FIREHOSE_UNIT_BYTES = 0.029, 5 * KIB  # https://aws.amazon.com/firehose/pricing/
@@ -28,13 +29,13 @@ S3_THOUSAND_WRITES, S3_GB_MONTH = 0.005, 0.023  # https://aws.amazon.com/s3/pric
 SHARD_RECORDS, SHARD_BYTES = 1000, MIB
 ON_DEMAND_SHARDS = 4  # to begin with; https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
 # https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
-WORKERS = {"G.025X": (0.25, 2), "G.1X": (1, 4), "G.2X": (2, 8)}  # DPU, cores
+WORKERS = {"G.025X": (0.25, 2), "G.1X": (1, 4), "G.2X": (2, 8), "G.4X": (4, 16), "G.8X": (8, 32)}  # DPU, cores
 LAMBDA_MB_PER_CORE = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 
 # Measured: tools/bench/lambdas.md, events_stream.md, events_batch.md, sessions_batch.md
 EVENT_BYTES = 286
-PARQUET_BYTES = 393_000_000 / 5_004_919  # an event's
-FILE_BYTES = 256 * MIB  # of Parquet, 128-512 MB: clickstream.layout
+PARQUET_BYTES = 393_000_000 / 5_004_919  # per event
+FILE_BYTES = 256 * MIB  # of Parquet, 128-512 MB: clickstream.runtime.glue
 EVENT_TYPES = 100
 TRANSFORMED_PER_CORE = 101_891  # events a second
 STREAMED_PER_CORE = 5_443 / 2
@@ -42,23 +43,23 @@ REBUILT_PER_CORE = 5_109_877 / 176.3
 SESSIONS_PER_CORE = 5_110_008 / 109.7
 
 # Assumed
-START_SECONDS = 60  # of a run: to start Spark, to commit, to end
-BATCH_SECONDS = 10  # of a batch: to plan and to commit
-BATCH_WRITES = 20  # objects of a batch: Iceberg's metadata, the checkpoint, refused rows
-FULL = 0.7  # of a shard, or of a window, is enough
+START_SECONDS = 60  # per run: to start Spark, to commit, to end
+BATCH_SECONDS = 10  # per batch: to plan and to commit
+BATCH_WRITES = 20  # objects per batch: Iceberg's metadata, the checkpoint, quarantined rows
+FULL = 0.7  # the part of a shard, of a batch interval or of a timeout that may be used
 READERS = 2  # of the stream: the archive and the job
 
 
 @dataclass(frozen=True)
 class Night:
-    """A batch job over a day's events."""
+    """A nightly job over a day's events."""
 
     minutes: float
     dpu_hours: float
 
     @classmethod
     def of(cls, job: Job, events: float, per_core: float) -> "Night":
-        """Divide the work among the workers."""
+        """Estimate it by the events per second and core."""
         dpu, _ = WORKERS[job.worker_type]
         seconds = START_SECONDS + events / per_core / cores(job)
         return cls(seconds / 60, job.workers * dpu * seconds / SECONDS)
@@ -66,27 +67,27 @@ class Night:
 
 @dataclass(frozen=True)
 class Scale:
-    """A stage under the load that it is made for; all but the nights by the hour."""
+    """A stage under the load that it is sized for; all but the nights by the hour."""
 
     settings: Settings
 
     @property
     def events(self) -> int:
-        """How many come in."""
-        return self.settings.account["place"].events_per_hour
+        """Events an hour."""
+        return self.settings.account.events_per_hour
 
     @property
     def shards_needed(self) -> int:
-        """How many let ``FULL`` of the shards carry it."""
+        """Shards of which ``FULL`` carries the load."""
         by_shard = min(SHARD_RECORDS, SHARD_BYTES / EVENT_BYTES) * FULL
         return math.ceil(self.events / SECONDS / by_shard)
 
     @property
     def streams(self) -> float:
-        """Dollars: all streams as they stand, and what is put into and read from ``events``."""
+        """Dollars: all streams while idle, and records put into and read from ``events``."""
         streams = self.settings.streams
         standing = sum(
-            stream.shards * (SHARD_HOUR + (SHARD_HOUR_KEPT if stream.retention_hours > FREE_HOURS else 0))
+            stream.shards * (SHARD_HOUR + (SHARD_HOUR_RETENTION if stream.retention_hours > FREE_HOURS else 0))
             if stream.shards
             else ON_DEMAND_HOUR
             for stream in streams.values()
@@ -98,13 +99,13 @@ class Scale:
 
     @property
     def objects(self) -> float:
-        """How many the archive delivers: by size or by time, whichever comes first."""
+        """Objects that Firehose delivers: by size or by time, whichever comes first."""
         archive = self.settings.archives["events"]
         return max(self.events * EVENT_BYTES / (archive.buffer_mb * MIB), SECONDS / archive.buffer_seconds)
 
     @property
     def archive(self) -> float:
-        """Dollars: Firehose, its function, and the writes."""
+        """Dollars: Firehose, its function, and PUT requests."""
         function = self.settings.functions[self.settings.archives["events"].function]
         taken = self.events * math.ceil(EVENT_BYTES / FIREHOSE_UNIT_BYTES) * FIREHOSE_UNIT_BYTES / GIB
         keyed = (
@@ -117,54 +118,45 @@ class Scale:
 
     @property
     def job(self) -> Job:
-        """The job that streams."""
+        """The streaming job."""
         return self.settings.jobs["events_stream"]
-
-    @property
-    def is_continuous(self) -> bool:
-        """Whether it never ends."""
-        return self.job.arguments["run"] == "continuous"
 
     @property
     def interval(self) -> int:
         """Seconds from one batch, or run, to the next."""
-        return (
-            int(self.job.arguments["batch_interval_seconds"] or 0) if self.is_continuous else seconds_between(self.job)
-        )
+        return batch_interval("events_stream", self.job) if self.job.is_continuous else seconds_between(self.job)
 
     @property
     def busy(self) -> float:
-        """Seconds of them in which the job works."""
-        fixed = BATCH_SECONDS if self.is_continuous else START_SECONDS
+        """Seconds of the interval that a batch, or run, takes."""
+        fixed = BATCH_SECONDS if self.job.is_continuous else START_SECONDS
         return fixed + self.events / SECONDS * self.interval / STREAMED_PER_CORE / cores(self.job)
 
     @property
     def dpu_hours(self) -> float:
-        """What the job is paid by."""
+        """DPU-hours an hour."""
         dpu, _ = WORKERS[self.job.worker_type]
-        return self.job.workers * dpu * (1 if self.is_continuous else max(60, self.busy) / self.interval)
+        return self.job.workers * dpu * (1 if self.job.is_continuous else max(60, self.busy) / self.interval)
 
     @property
     def files(self) -> int:
-        """How many a batch adds to the table: one for a type and day."""
+        """Files that a batch adds to the table: one for each event type and day."""
         return files(self.events * self.interval / SECONDS)
 
     @property
     def writes(self) -> float:
-        """How many objects the job writes: files, what is spooled by the tasks before, and what goes with a batch."""
-        tasks = (
-            self.settings.streams["events"].shards or ON_DEMAND_SHARDS
-        )  # https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
+        """Objects that the job writes: the table's files, a materialized file a task, and ``BATCH_WRITES``."""
+        tasks = self.settings.streams["events"].shards or ON_DEMAND_SHARDS
         return (self.files + tasks + BATCH_WRITES) * SECONDS / self.interval
 
     @property
     def table(self) -> float:
-        """Dollars: the job and its writes."""
+        """Dollars: the job and its PUT requests."""
         return self.dpu_hours * GLUE_DPU_HOUR + self.writes / 1000 * S3_THOUSAND_WRITES
 
     @property
     def nights(self) -> tuple[Night, Night]:
-        """The table's day in one file a type, by ``events_batch``; its sessions."""
+        """A day of the table compacted by ``events_batch``, and its sessions."""
         jobs = self.settings.jobs
         return (
             Night.of(jobs["events_batch"], self.events * 24, REBUILT_PER_CORE),
@@ -173,12 +165,12 @@ class Scale:
 
     @property
     def by_night(self) -> float:
-        """Dollars of an hour's share of the nights."""
+        """Dollars of the nights, by the hour."""
         return sum(night.dpu_hours for night in self.nights) * GLUE_FLEX_DPU_HOUR / 24
 
     @property
     def dollars(self) -> float:
-        """All of it."""
+        """Dollars of everything above."""
         return self.streams + self.archive + self.table + self.by_night
 
     @property
@@ -188,23 +180,29 @@ class Scale:
 
 
 def files(events: float) -> int:
-    """Count the files that events go into: one for each type, more where they are large."""
+    """Count the files of a day: one for each event type, more where they would be too large."""
     return max(min(EVENT_TYPES, math.ceil(events)), math.ceil(events * PARQUET_BYTES / FILE_BYTES))
 
 
 def cores(job: Job) -> int:
-    """Count the cores of a job's workers, but for the driver's."""
+    """Count the cores of a job's workers, without the driver's."""
     return (job.workers - 1) * WORKERS[job.worker_type][1]
 
 
 def seconds_between(job: Job) -> int:
-    """Read a schedule's rate."""
+    """Return the interval of a schedule like ``rate(15 minutes)``."""
     number, unit = str(job.schedule).removeprefix("rate(").removesuffix(")").split()
-    return int(number) * {"minute": 60, "hour": SECONDS}[unit.removesuffix("s")]
+    return int(number) * {"minute": 60, "hour": SECONDS, "day": DAY}[unit.removesuffix("s")]
+
+
+def batch_interval(name: str, job: Job) -> int:
+    """Return a streaming job's ``--batch_interval_seconds``."""
+    arguments = {**job_arguments.defaults(name), **job.arguments}
+    return int(arguments["batch_interval_seconds"] or 0)
 
 
 def lines(scale: Scale) -> dict[str, str]:
-    """Give a stage's column."""
+    """Return a stage's column of the table."""
     shards, rebuild, sessions = scale.settings.streams["events"].shards, *scale.nights
     per_million = 1e6 / scale.events
     return {
@@ -214,7 +212,7 @@ def lines(scale: Scale) -> dict[str, str]:
         "**stream**: shards, needed": f"{shards or 'on demand'}, {scale.shards_needed}",
         "**archive**: objects an hour": f"{scale.objects:,.0f}",
         "**`events_stream`**: workers": f"{scale.job.workers} of {scale.job.worker_type}",
-        "runs": "continuously" if scale.is_continuous else f"every {scale.interval // 60} min",
+        "runs": "continuously" if scale.job.is_continuous else f"every {scale.interval // 60} min",
         "busy": f"{scale.busy:,.0f} s, {scale.busy / scale.interval:.0%}",
         "DPU-hours an hour": f"{scale.dpu_hours:,.3f}",
         "files a day": f"{scale.files * DAY // scale.interval:,}",
@@ -229,14 +227,14 @@ def lines(scale: Scale) -> dict[str, str]:
         "nights": f"{scale.by_night * per_million:,.4f}",
         "all": f"{scale.dollars * per_million:,.4f}",
         "**$ a month**": f"{scale.dollars * HOURS:,.0f}",
-        "and for each month that is kept": f"{scale.stored * HOURS / 24 * S3_GB_MONTH:,.2f}",
+        "and for each month in S3": f"{scale.stored * HOURS / 24 * S3_GB_MONTH:,.2f}",
     }
 
 
 def table() -> str:
-    """Write the table, the smallest stage first."""
-    made = [Scale(Settings.read(stage)) for stage in stages()]
-    scales = sorted((s for s in made if not s.settings.account["place"].disposable), key=lambda s: s.events)
+    """Return the table, the smallest stage first."""
+    every = [Scale(Settings.read(stage)) for stage in stages()]
+    scales = sorted((scale for scale in every if not scale.settings.account.disposable), key=lambda scale: scale.events)
     columns = [lines(scale) for scale in scales]
     head = f"| | {' | '.join(f'`{scale.settings.stage}`' for scale in scales)} |\n|---{'|--:' * len(scales)}|\n"
     return head + "".join(f"| {name} | {' | '.join(column[name] for column in columns)} |\n" for name in columns[0])

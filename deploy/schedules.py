@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from deploy import state_machine
 from deploy.account import Account, is_missing
@@ -12,12 +12,13 @@ from deploy.plan import Fields
 
 GROUP = "clickstream"
 START_JOB = "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
+DEAD_LETTER_QUEUE = "schedules-dlq"
 FIELDS = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "State")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule; ``definition`` None: it is not in the settings any more."""
+    """A schedule; ``definition`` None: the settings do not have it any more."""
 
     name: str
     definition: Fields | None
@@ -25,64 +26,55 @@ class Schedule:
 
     @property
     def title(self) -> str:
-        """Its kind and name."""
         return f"schedule {self.name}"
 
     @property
-    def wanted(self) -> Fields | None:
-        """Its definition."""
+    def desired(self) -> Fields | None:
         return self.definition
 
-    def found(self) -> Fields | None:
-        """Read its definition."""
+    def actual(self) -> Fields | None:
         try:
-            found = self.client.get_schedule(Name=self.name, GroupName=GROUP)
+            schedule = self.client.get_schedule(Name=self.name, GroupName=GROUP)
         except ClientError as error:
             if is_missing(error):
                 return None
             raise
-        return {name: found[name] for name in FIELDS if name in found}
+        return {name: schedule[name] for name in FIELDS if name in schedule}
 
     def create(self) -> None:
-        """Make it."""
         self.client.create_schedule(Name=self.name, GroupName=GROUP, **(self.definition or {}))
 
     def update(self) -> None:
-        """Give it a new definition."""
         self.client.update_schedule(Name=self.name, GroupName=GROUP, **(self.definition or {}))
 
     def delete(self) -> None:
-        """Take it away."""
         self.client.delete_schedule(Name=self.name, GroupName=GROUP)
 
 
-def wanted(account: Account) -> list[Schedule]:
-    """Give every schedule of the settings, and those of ours that are in no settings any more."""
+def resources(account: Account) -> list[Schedule]:
+    """List the schedules of the settings, and deployed ones that the settings do not have any more."""
     client = account.client("scheduler")
-    machine = state_machine.StateMachine(account)
-    asked = {
-        name: (job.schedule, START_JOB, {"JobName": name})
+    definitions = {
+        name: definition(account, job.schedule, START_JOB, {"JobName": name})
         for name, job in account.settings.jobs.items()
         if job.schedule
     }
-    asked |= {
-        name: (pipeline.schedule, machine.arn, {})
-        for name, pipeline in account.settings.pipeline.items()
-        if pipeline.schedule
-    }
+    if expression := account.settings.pipeline.schedule:
+        definitions[state_machine.NAME] = definition(account, expression, state_machine.StateMachine(account).arn, {})
     return [
-        *[Schedule(name, _definition(account, *what), client) for name, what in asked.items()],
-        *[Schedule(name, None, client) for name in deployed(account) if name not in asked],
+        *[Schedule(name, desired, client) for name, desired in definitions.items()],
+        *[Schedule(name, None, client) for name in deployed(account) if name not in definitions],
     ]
 
 
 def deployed(account: Account) -> list[str]:
-    """List our schedules."""
+    """List the schedules of our group."""
     pages = account.client("scheduler").get_paginator("list_schedules").paginate(GroupName=GROUP)
     return [schedule["Name"] for page in pages for schedule in page["Schedules"]]
 
 
-def _definition(account: Account, expression: str, target: str, sent: dict[str, str]) -> Fields:
+def definition(account: Account, expression: str, target: str, payload: dict[str, str]) -> Fields:
+    """Return a schedule's definition; a start that fails for an hour goes to the dead-letter queue."""
     return {
         "ScheduleExpression": expression,
         "ScheduleExpressionTimezone": "UTC",
@@ -91,8 +83,8 @@ def _definition(account: Account, expression: str, target: str, sent: dict[str, 
         "Target": {
             "Arn": target,
             "RoleArn": account.role("scheduler"),
-            "Input": json.dumps(sent),
+            "Input": json.dumps(payload),
             "RetryPolicy": {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 10},
-            "DeadLetterConfig": {"Arn": account.arn("sqs", "undelivered-schedules")},
+            "DeadLetterConfig": {"Arn": account.arn("sqs", DEAD_LETTER_QUEUE)},
         },
     }

@@ -1,231 +1,321 @@
-"""``settings.yaml``, with what a stage's own file says otherwise."""
+"""``settings.yaml`` with the fields that a stage's own file replaces, validated."""
 
-import dataclasses
 import re
-import types
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self
 
-import yaml  # type: ignore[import-untyped]
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
+from deploy import job_arguments
 from deploy.errors import SettingsError
 
 FOLDER = Path(__file__).parent
+TABLES = FOLDER.parent / "ddl" / "tables"
+PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 FLEX_WORKERS = ("G.1X", "G.2X")  # https://docs.aws.amazon.com/glue/latest/dg/add-job.html
 STREAMING_ONLY = "G.025X"
-WINDOW = re.compile(r"(Sun|Mon|Tue|Wed|Thu|Fri|Sat):([01]?[0-9]|2[0-3])")
-NAME = re.compile(r"\$\{(\w+)\}")
+LONGEST_RUN = 7 * 24 * 60  # minutes; https://docs.aws.amazon.com/glue/latest/webapi/API_Job.html
+SHORTEST_IN_STANDARD = (
+    30  # days; https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+)
+SMALLEST_KEYED_BUFFER = 64  # MB; https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-Sections = Mapping[str, Mapping[str, Mapping[str, Any]]]
-Entry = TypeVar("Entry")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a stage is, and who is told."""
-
-    region: str
-    events_per_hour: int
-    monthly_budget_usd: int
-    alarms_to: list[str]
-    disposable: bool
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Folder = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)*$")]  # no pattern: policies are made of it
+Schedule = Annotated[str, StringConstraints(pattern=r"^(rate\([1-9][0-9]* (minute|hour|day)s?\)|cron\(.+\))$")]
+MaintenanceWindow = Annotated[str, StringConstraints(pattern=r"^(Sun|Mon|Tue|Wed|Thu|Fri|Sat):([01]?[0-9]|2[0-3])$")]
+Percent = Annotated[int, Field(ge=1, le=100)]
 
 
-@dataclass(frozen=True)
-class Stream:
+class Section(BaseModel):
+    """Fields of ``settings.yaml``; others are refused, and so are values of another type."""
+
+    model_config = STRICT
+
+
+class Account(Section):
+    """The stage's account."""
+
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    events_per_hour: Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+    monthly_budget_usd: Annotated[int, Field(ge=1, le=100_000_000)]
+    alarms_to: list[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]] = []
+    disposable: bool = False
+
+
+class Stream(Section):
     """A stream of Kinesis."""
 
-    shards: int
-    retention_hours: int
-    silent_minutes: int
+    shards: Annotated[int, Field(ge=0, le=10_000)]
+    retention_hours: Annotated[int, Field(ge=24, le=8760)]
+    silent_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
 
 
-@dataclass(frozen=True)
-class Bucket:
+def _is_never_or_long(days: int) -> int:
+    if 0 < days < SHORTEST_IN_STANDARD:
+        raise ValueError(f"must be 0, for never, or at least {SHORTEST_IN_STANDARD}")
+    return days
+
+
+class Bucket(Section):
     """A bucket of S3."""
 
-    infrequent_days: int
+    infrequent_days: Annotated[int, Field(ge=0, le=36_500), AfterValidator(_is_never_or_long)] = 0
 
 
-@dataclass(frozen=True)
-class LiveTable:
+class KeyAttribute(TypedDict):
+    """A part of a key, with DynamoDB's letter for its type."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]  # how pydantic is told of a TypedDict
+
+    name: Name
+    type: Literal["S", "N", "B"]
+
+
+class LiveTable(Section):
     """A table of DynamoDB."""
 
-    key: list[dict[str, str]]  # one or two attributes: name and type
-    expires: str
+    key: Annotated[list[KeyAttribute], Field(min_length=1, max_length=2)]
+    expires: Name
+    ttl_days: Annotated[int, Field(ge=1, le=3650)]
 
 
-@dataclass(frozen=True)
-class Archive:
+class Archive(Section):
     """A stream of Firehose; it has the name of the stream that it reads."""
 
-    function: str
+    function: Name
     keyed: bool
-    buffer_mb: int
-    buffer_seconds: int
+    buffer_mb: Annotated[int, Field(ge=1, le=128)]
+    buffer_seconds: Annotated[int, Field(ge=60, le=900)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.keyed and self.buffer_mb < SMALLEST_KEYED_BUFFER:
+            raise ValueError(f"buffer_mb must be at least {SMALLEST_KEYED_BUFFER} where keyed is true")
+        return self
 
 
-@dataclass(frozen=True)
-class Workgroup:
-    """A workgroup of Athena."""
+class Athena(Section):
+    """The workgroup of Athena."""
 
-    scan_limit_gb: int
+    workgroup: Name
+    scan_limit_gb: Annotated[int, Field(ge=1, le=100_000)]
 
 
-@dataclass(frozen=True)
-class Function:
+class Access(Section):
+    """What a role may use, by name; terraform makes its policy of it."""
+
+    read: list[Folder] = []  # folders of the lake
+    write: list[Folder] = []  # likewise
+    tables: list[Name] = []  # of the Glue Data Catalog, to commit to
+    streams: list[Name] = []  # to read
+    put: list[Name] = []  # streams
+    set: list[Name] = []  # tables of DynamoDB
+
+
+class Function(Section):
     """A function of ``lambdas/``."""
 
-    handler: str
-    memory_mb: int
-    timeout_seconds: int
-    streams: tuple[str, ...] = ()  # whose records it is called with
-    batch_size: int = 100
-    batch_seconds: int = 0
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    access: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)  # terraform's
+    handler: Annotated[str, StringConstraints(pattern=r"^lambdas\.\w+\.\w+$")]
+    memory_mb: Annotated[int, Field(ge=128, le=10_240)]
+    timeout_seconds: Annotated[int, Field(ge=1, le=900)]
+    streams: list[Name] = []  # whose records it is invoked with
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 100
+    batch_seconds: Annotated[int, Field(ge=0, le=300)] = 0
+    environment: Mapping[str, str] = {}
+    access: Access = Access()
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Section):
     """A script of ``glue_jobs/``."""
 
     kind: Literal["batch", "streaming"]
-    worker_type: str
-    workers: int
-    flex: bool
-    timeout_minutes: int | None  # None: a stream's, which Glue restarts in its window
-    retries: int
-    concurrency: int
-    schedule: str | None
-    arguments: Mapping[str, str | None]
-    access: Mapping[str, list[str]]  # terraform's
-    maintenance_window: str | None = None
+    worker_type: Literal["G.025X", "G.1X", "G.2X", "G.4X", "G.8X"]
+    workers: Annotated[int, Field(ge=2, le=299)]  # one is the driver's
+    flex: bool = False
+    timeout_minutes: Annotated[int, Field(ge=1, le=LONGEST_RUN)] | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] = 0
+    concurrency: Annotated[int, Field(ge=1, le=100)] = 1
+    schedule: Schedule | None = None
+    maintenance_window: MaintenanceWindow | None = None
+    arguments: Mapping[str, str | None] = {}  # that differ from the script's defaults; None: not given
+    access: Access = Access()
 
-    def __post_init__(self) -> None:
-        """Refuse what Glue would refuse."""
+    @property
+    def is_continuous(self) -> bool:
+        """Whether a run never ends."""
+        return self.kind == "streaming" and self.arguments.get("trigger", "continuous") == "continuous"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse what Glue would refuse, and runs that would pile up, never begin or never end."""
         if self.flex and (self.kind == "streaming" or self.worker_type not in FLEX_WORKERS):
-            raise SettingsError(f"flex is for batch on {' and '.join(FLEX_WORKERS)}")
+            raise ValueError(f"flex is for batch on {' and '.join(FLEX_WORKERS)}")
         if self.worker_type == STREAMING_ONLY and self.kind != "streaming":
-            raise SettingsError(f"{STREAMING_ONLY} is for streaming")
+            raise ValueError(f"{STREAMING_ONLY} is for streaming")
         if self.maintenance_window and self.kind != "streaming":
-            raise SettingsError("a maintenance_window is for streaming")
-        if self.maintenance_window and not WINDOW.fullmatch(self.maintenance_window):
-            raise SettingsError(f"maintenance_window is a day and an hour like Sun:03, not {self.maintenance_window}")
-        not_text = [name for name, value in self.arguments.items() if not isinstance(value, str | None)]
-        if not_text:
-            raise SettingsError(f"arguments are texts: quote {', '.join(not_text)}")
+            raise ValueError("maintenance_window is for streaming")
+        if self.is_continuous and (self.schedule or self.timeout_minutes):
+            raise ValueError("schedule and timeout_minutes must be null where trigger is continuous: a run never ends")
+        if self.is_continuous and not self.maintenance_window:
+            raise ValueError("maintenance_window is missing: Glue restarts a run that never ends")
+        if not self.is_continuous and not self.timeout_minutes:
+            raise ValueError("timeout_minutes is missing: Glue's default is 8 hours")
+        if self.kind == "streaming" and not self.is_continuous and not self.schedule:
+            raise ValueError("schedule is missing: with trigger available_now a run ends")
+        return self
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class Pipeline(Section):
     """The state machine."""
 
-    schedule: str | None
-    wait_minutes: int
+    schedule: Schedule | None = None
+    wait_minutes: Annotated[int, Field(ge=1, le=60)]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a stage consists of; every section but the first by name."""
+class Alarms(Section):
+    """Beyond which an alarm goes off."""
+
+    end_to_end_latency_minutes: Annotated[int, Field(ge=1, le=1440)]
+    batch_utilization_percent: Percent
+    quarantined_percent: Percent
+
+
+class Settings(Section):
+    """What a stage consists of."""
 
     stage: str
-    account: Mapping[str, Place]
-    streams: Mapping[str, Stream]
-    buckets: Mapping[str, Bucket]
-    dynamodb: Mapping[str, LiveTable]
-    archives: Mapping[str, Archive]
-    athena: Mapping[str, Workgroup]
-    functions: Mapping[str, Function]
-    jobs: Mapping[str, Job]
-    pipeline: Mapping[str, Pipeline]
-    alarms: Mapping[str, Mapping[str, int]]
+    account: Account
+    streams: Mapping[Name, Stream]
+    buckets: Mapping[Name, Bucket]
+    dynamodb: Mapping[Name, LiveTable]
+    archives: Mapping[Name, Archive]
+    athena: Athena
+    functions: Mapping[Name, Function]
+    jobs: Mapping[Name, Job]
+    pipeline: Pipeline
+    alarms: Alarms
 
     @classmethod
     def read(cls, stage: str, folder: Path = FOLDER) -> Self:
-        """Read a stage; raise ``SettingsError`` that says where it is wrong."""
-        sections = merged(stage, folder)
-        kinds = get_type_hints(cls)
-        wanted = kinds.keys() - {"stage"}
-        if sections.keys() != wanted:
-            raise SettingsError(f"settings.yaml: the sections are {', '.join(sorted(wanted))}")
-        return cls(
-            stage,
-            **{
-                section: {
-                    name: _entry(get_args(kinds[section])[1], entry, f"{stage}: {section}.{name}")
-                    for name, entry in entries.items()
-                }
-                for section, entries in sections.items()
-            },
-        )
+        """Read a stage; raise ``SettingsError`` that names each wrong setting."""
+        try:
+            settings = cls.model_validate({"stage": stage, **merged(stage, folder)})
+        except ValidationError as error:
+            raise SettingsError("; ".join(_sentence(stage, detail) for detail in error.errors())) from error
+        for path, name, known in settings.references():
+            if name not in known:
+                raise SettingsError(f"{stage}: {path}: there is no {name}; there are {', '.join(sorted(known))}")
+        return settings
 
     @property
     def region(self) -> str:
-        """Where the stage is."""
-        return self.account["place"].region
+        """The region of the account."""
+        return self.account.region
+
+    def references(self) -> Iterator[tuple[str, str, Iterable[str]]]:
+        """Give each name that stands for something elsewhere: its path, the name, and what there is."""
+        for name, archive in self.archives.items():
+            yield "archives", name, self.streams
+            yield f"archives.{name}.function", archive.function, self.functions
+        for name, function in self.functions.items():
+            yield from ((f"functions.{name}.streams", stream, self.streams) for stream in function.streams)
+        for name, job in self.jobs.items():
+            yield "jobs", name, job_arguments.names()
+            yield from ((f"jobs.{name}.arguments", key, job_arguments.defaults(name)) for key in job.arguments)
+        tables = [path.stem for path in TABLES.glob("*.sql")]
+        known = {"tables": tables, "streams": self.streams, "put": self.streams, "set": self.dynamodb}
+        for path, entry in _entries(functions=self.functions, jobs=self.jobs):
+            for kind, there in known.items():
+                yield from ((f"{path}.access.{kind}", name, there) for name in getattr(entry.access, kind))
 
 
 def stages(folder: Path = FOLDER) -> list[str]:
-    """Every stage there is."""
+    """List the stages."""
     return sorted(path.stem for path in folder.glob("stages/*.yaml"))
 
 
-def merged(stage: str, folder: Path = FOLDER) -> Sections:
-    """Put a stage's own fields over those of every stage, an argument of a job over the same argument."""
+def merged(stage: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """Replace fields of ``settings.yaml`` by a stage's own, and an argument of a job by the same argument.
+
+    ``local.settings`` of ``terraform/main.tf`` does the same.
+    """
     if stage not in stages(folder):
-        raise SettingsError(f"stage {stage}: there is none; there are {', '.join(stages(folder))}")
-    every = yaml.safe_load((folder / "settings.yaml").read_text())
-    own = yaml.safe_load((folder / "stages" / f"{stage}.yaml").read_text()) or {}
-    for section, entries in own.items():
-        for name, fields in entries.items():
-            if name not in every.get(section, {}):
-                raise SettingsError(f"{stage}: settings.yaml has no {section}.{name}")
-            entry = every[section][name]
-            arguments = {**entry.get("arguments", {}), **fields.get("arguments", {})}
-            entry.update(fields, **({"arguments": arguments} if arguments else {}))
-    return dict(every)
+        raise SettingsError(f"stage {stage} does not exist; there are {', '.join(stages(folder))}")
+    settings = _read(folder / "settings.yaml", stage)
+    for section, own in _read(folder / "stages" / f"{stage}.yaml", stage).items():
+        _check_map(own, f"{stage}: {section}")
+        _check_known(section, settings, f"{stage}: there is no {section}")
+        _check_map(settings[section], f"settings.yaml: {section}")
+        if section in FLAT:
+            settings[section] |= own
+            continue
+        for name, fields in own.items():
+            where = f"{section}.{name}"
+            _check_map(fields, f"{stage}: {where}")
+            _check_known(name, settings[section], f"{stage}: there is no {where}")
+            entry = settings[section][name]
+            _check_map(entry, f"settings.yaml: {where}")
+            if arguments := fields.get("arguments"):
+                _check_map(arguments, f"{stage}: {where}.arguments")
+                fields["arguments"] = {**entry.get("arguments", {}), **arguments}
+            entry |= fields
+    return settings
 
 
-def filled(text: str, names: Mapping[str, str]) -> str:
-    """Put the names of a stage into a text's ``${name}``; raise ``SettingsError`` where it asks for another."""
-    unknown = set(NAME.findall(text)) - names.keys()
+def render(text: str, names: Mapping[str, str]) -> str:
+    """Replace each ``${name}`` of a text; raise ``SettingsError`` for a name that is not known."""
+    unknown = set(PLACEHOLDER.findall(text)) - names.keys()
     if unknown:
         known = ", ".join(f"${{{name}}}" for name in names)
-        raise SettingsError(f"{', '.join(f'${{{name}}}' for name in unknown)} is not known; there are {known}")
-    return NAME.sub(lambda match: names[match[1]], text)
+        raise SettingsError(f"there is no {', '.join(f'${{{name}}}' for name in sorted(unknown))}; there are {known}")
+    return PLACEHOLDER.sub(lambda match: names[match[1]], text)
 
 
-def _entry(kind: Any, fields: Mapping[str, Any], where: str) -> Any:
-    """Make an entry of its fields."""
-    if not dataclasses.is_dataclass(kind):
-        return fields
-    hints = get_type_hints(kind)
-    unknown = fields.keys() - hints.keys()
-    required = {field.name for field in dataclasses.fields(kind) if not _has_default(field)}
-    if unknown or (missing := required - fields.keys()):
-        wrong = f"no field {', '.join(sorted(unknown))}" if unknown else f"{', '.join(sorted(missing))} missing"
-        raise SettingsError(f"{where}: {wrong}; there are {', '.join(hints)}")
-    for name, value in fields.items():
-        if not _fits(value, hints[name]):
-            raise SettingsError(f"{where}.{name}: {value!r} is not {hints[name]}")
+FLAT = {name for name, field in Settings.model_fields.items() if isinstance(field.annotation, type(BaseModel))}
+
+
+def _read(path: Path, stage: str) -> dict[str, Any]:
     try:
-        return kind(**fields)  # type: ignore[operator]
-    except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from error
+        settings = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{stage}: {path.name} is not YAML: {' '.join(str(error).split())}") from error
+    _check_map(settings, f"{stage}: {path.name}")
+    return dict(settings)
 
 
-def _has_default(field: "dataclasses.Field[Any]") -> bool:
-    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+def _check_map(value: object, where: str) -> None:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where} must be a map of settings, not {value!r}")
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value from YAML is what a field takes, as far as its outermost type goes."""
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_origin(hint) is types.UnionType:
-        return any(_fits(value, member) for member in get_args(hint))
-    kind = {Mapping: dict, tuple: list}.get(get_origin(hint) or hint, get_origin(hint) or hint)
-    return type(value) is kind
+def _check_known(name: str, known: Mapping[str, Any], sentence: str) -> None:
+    if name not in known:
+        raise SettingsError(f"{sentence}; there are {', '.join(known)}")
+
+
+def _entries(**sections: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for section, entries in sections.items():
+        yield from ((f"{section}.{name}", entry) for name, entry in entries.items())
+
+
+def _sentence(stage: str, detail: ErrorDetails) -> str:
+    """Turn an error of pydantic's into one that names the setting as ``settings.yaml`` does."""
+    keys = [str(key) for key in detail["loc"]]
+    value = detail["input"]
+    if detail["type"] == "extra_forbidden":
+        return f"{stage}: there is no setting {'.'.join(keys)}"
+    if detail["type"] == "missing":
+        return f"{stage}: {'.'.join(keys)} is missing"
+    path = ".".join(keys[:-1] if keys[-1] == "[key]" else keys)
+    if detail["type"] == "value_error":
+        reason = str(detail["ctx"]["error"])
+        return f"{stage}: {path}{' ' if reason.startswith('must') else ': '}{reason}"
+    must = detail["msg"].replace("Input should ", "must ").replace("String should ", "must ")
+    quoted = "; quote it" if detail["type"] == "string_type" and isinstance(value, int | float) else ""
+    return f"{stage}: {path} {must}, not {value!r}{quoted}"

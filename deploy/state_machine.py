@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from deploy.account import TAGS, Account, is_missing
 from deploy.plan import Fields
-from deploy.settings import filled
+from deploy.settings import render
 
 DEFINITION = Path(__file__).with_name("state_machine.asl.json")
 NAME = "clickstream"
@@ -18,25 +18,22 @@ LOG_GROUP = "log-group:/aws/vendedlogs/states/clickstream:*"
 
 @dataclass(frozen=True)
 class StateMachine:
-    """The state machine."""
+    """The state machine; ``is_desired`` False: it has to go."""
 
     account: Account
-    is_wanted: bool = True
+    is_desired: bool = True
 
     @property
     def title(self) -> str:
-        """Its kind and name."""
         return f"state machine {NAME}"
 
     @property
     def arn(self) -> str:
-        """Where it is."""
         return self.account.arn("states", f"stateMachine:{NAME}")
 
     @property
-    def wanted(self) -> Fields | None:
-        """Its definition, role and log."""
-        if not self.is_wanted:
+    def desired(self) -> Fields | None:
+        if not self.is_desired:
             return None
         return {
             "definition": json.loads(definition(self.account)),
@@ -44,31 +41,28 @@ class StateMachine:
             "loggingConfiguration": _logging(self.account),
         }
 
-    def found(self) -> Fields | None:
-        """Read them."""
+    def actual(self) -> Fields | None:
         try:
-            found = self._client.describe_state_machine(stateMachineArn=self.arn)
+            machine = self._client.describe_state_machine(stateMachineArn=self.arn)
         except ClientError as error:
             if is_missing(error):
                 return None
             raise
         return {
-            "definition": json.loads(found["definition"]),
-            "roleArn": found["roleArn"],
-            "loggingConfiguration": found.get("loggingConfiguration", {}),
+            "definition": json.loads(machine["definition"]),
+            "roleArn": machine["roleArn"],
+            "loggingConfiguration": machine.get("loggingConfiguration", {}),
         }
 
     def create(self) -> None:
-        """Make it."""
         tags = [{"key": key, "value": value} for key, value in TAGS.items()]
         self._client.create_state_machine(name=NAME, tags=tags, **self._fields())
 
     def update(self) -> None:
-        """Give it a new definition; executions under way keep theirs."""
+        """Update the definition; executions under way keep theirs."""
         self._client.update_state_machine(stateMachineArn=self.arn, **self._fields())
 
     def delete(self) -> None:
-        """Take it away."""
         self._client.delete_state_machine(stateMachineArn=self.arn)
 
     def executions(self) -> list[dict[str, Any]]:
@@ -79,11 +73,11 @@ class StateMachine:
             if is_missing(error):
                 return []
             raise
-        found: list[dict[str, Any]] = answer["executions"]
-        return found
+        executions: list[dict[str, Any]] = answer["executions"]
+        return executions
 
     def _fields(self) -> dict[str, Any]:
-        return {**(self.wanted or {}), "definition": definition(self.account)}
+        return {**(self.desired or {}), "definition": definition(self.account)}
 
     @property
     def _client(self) -> Any:
@@ -91,9 +85,9 @@ class StateMachine:
 
 
 def definition(account: Account) -> str:
-    """Fill in the stage's names."""
-    wait = account.settings.pipeline[NAME].wait_minutes
-    return filled(DEFINITION.read_text(), {**account.names, "wait_minutes": str(wait)})
+    """Render the definition for a stage."""
+    wait = account.settings.pipeline.wait_minutes
+    return render(DEFINITION.read_text(), {**account.names, "wait_minutes": str(wait)})
 
 
 def _logging(account: Account) -> Fields:

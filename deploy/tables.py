@@ -1,29 +1,31 @@
 """Athena and the Glue catalog: the tables and views of ``ddl``."""
 
 import hashlib
+import logging
 import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from deploy import ddl
 from deploy.account import DATABASE, Account, is_missing
 from deploy.errors import DeployError
 from deploy.plan import Fields, differences
 
-WORKGROUP = "analysts"
 POLL_SECONDS = 0.5
 VIEW_NAME = re.compile(r"CREATE OR REPLACE VIEW (\w+) AS")
 VIEW_FIELDS = (  # of GetTable, what UpdateTable takes
     "Name", "Owner", "TableType", "StorageDescriptor", "PartitionKeys", "ViewOriginalText", "ViewExpandedText",
 )  # fmt: skip
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class AthenaTable:
-    """A table; data is never deleted with it, so what leaves ``ddl/tables`` stays in the account."""
+    """A table; its data is never deleted, so a table that leaves ``ddl/tables`` stays in the account."""
 
     table: ddl.Table
     sql: str
@@ -31,24 +33,21 @@ class AthenaTable:
 
     @property
     def title(self) -> str:
-        """Its kind and name."""
         return f"table {self.table.name}"
 
     @property
-    def wanted(self) -> Fields:
-        """Its columns, partitions and place."""
+    def desired(self) -> Fields:
         return _fields(
             {column.name: _column(column.kind, column.comment) for column in self.table.columns},
             [] if self.table.is_iceberg else list(self.table.partitions),
             self.table.location,
         )
 
-    def found(self) -> Fields | None:
-        """Read them from the catalog."""
+    def actual(self) -> Fields | None:
         table = _in_catalog(self.account, self.table.name)
         if table is None:
             return None
-        # Iceberg's commits note earlier columns as well, as not current.
+        # Iceberg's commits list former columns as well, as not current.
         columns = [
             column
             for column in [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
@@ -61,31 +60,30 @@ class AthenaTable:
         )
 
     def create(self) -> None:
-        """Run its DDL."""
-        run(self.account, self.sql)
+        execute(self.account, self.sql)
 
     def update(self) -> None:
-        """Declare a plain table anew, its files stay; add columns to an Iceberg table, or say that it needs a hand."""
+        """Recreate a plain table, whose files stay; add columns to an Iceberg table, and refuse any other change."""
         if not self.table.is_iceberg:
-            run(self.account, f"DROP TABLE {self.table.name}")
-            run(self.account, self.sql)
+            execute(self.account, f"DROP TABLE {self.table.name}")
+            execute(self.account, self.sql)
             return
-        found = self.found() or {}
-        added = [column for column in self.table.columns if column.name not in found["Columns"]]
-        rest = {**found["Columns"], **{column.name: _column(column.kind, column.comment) for column in added}}
-        if still := list(differences({**found, "Columns": rest}, self.wanted)):
-            sentences = ", ".join(str(difference) for difference in still)
-            raise DeployError(f"{self.title}: {sentences}; docs/runbook.md says how to change that by hand")
-        columns = ", ".join(f"{column.name} {column.kind} COMMENT '{column.comment}'" for column in added)
-        run(self.account, f"ALTER TABLE {self.table.name} ADD COLUMNS ({columns})")
+        actual = self.actual() or {}
+        added = [column for column in self.table.columns if column.name not in actual["Columns"]]
+        columns = {**actual["Columns"], **{column.name: _column(column.kind, column.comment) for column in added}}
+        if rest := list(differences({**actual, "Columns": columns}, self.desired)):
+            sentences = ", ".join(str(difference) for difference in rest)
+            raise DeployError(f"{self.title}: {sentences}; docs/deploy.md says how to change that by hand")
+        definitions = ", ".join(f"{column.name} {column.kind} COMMENT '{column.comment}'" for column in added)
+        execute(self.account, f"ALTER TABLE {self.table.name} ADD COLUMNS ({definitions})")
 
     def delete(self) -> None:
-        """Leave it to whoever deletes its data."""
+        """Do nothing: whoever deletes the data deletes the table."""
 
 
 @dataclass(frozen=True)
 class AthenaView:
-    """A view. Athena keeps its query in its own words, so what it was made of is noted beside it, as a hash."""
+    """A view. Athena stores its query rewritten, so the hash of its text is stored as a parameter beside it."""
 
     name: str
     sql: str
@@ -93,38 +91,35 @@ class AthenaView:
 
     @property
     def title(self) -> str:
-        """Its kind and name."""
         return f"view {self.name}"
 
     @property
-    def wanted(self) -> Fields:
-        """The hash of its text."""
+    def desired(self) -> Fields:
         return {"sha256": hashlib.sha256(self.sql.encode()).hexdigest()}
 
-    def found(self) -> Fields | None:
-        """Read the hash of the text that it was made of."""
+    def actual(self) -> Fields | None:
         table = self._table()
         return table and {"sha256": table["Parameters"].get("sha256", "")}
 
     def create(self) -> None:
         """Create or replace it."""
-        run(self.account, self.sql)
+        execute(self.account, self.sql)
         table = self._table() or {}
-        given = {name: table[name] for name in VIEW_FIELDS if name in table}
-        noted = {**given, "Parameters": {**table.get("Parameters", {}), **self.wanted}}
-        self.account.client("glue").update_table(DatabaseName=DATABASE, TableInput=noted)
+        fields = {name: table[name] for name in VIEW_FIELDS if name in table}
+        fields["Parameters"] = {**table.get("Parameters", {}), **self.desired}
+        self.account.client("glue").update_table(DatabaseName=DATABASE, TableInput=fields)
 
     update = create
 
     def delete(self) -> None:
-        """Leave it with the tables that it reads."""
+        """Do nothing: it stays with the tables that it reads."""
 
     def _table(self) -> dict[str, Any] | None:
         return _in_catalog(self.account, self.name)
 
 
-def wanted(account: Account) -> list[AthenaTable | AthenaView]:
-    """Give every table and view of ``ddl``."""
+def resources(account: Account) -> list[AthenaTable | AthenaView]:
+    """List the tables and views of ``ddl``."""
     lake = f"s3://{account.bucket('lake')}"
     views = [path.read_text() for path in sorted(ddl.FOLDER.glob("views/*.sql"))]
     return [
@@ -133,11 +128,14 @@ def wanted(account: Account) -> list[AthenaTable | AthenaView]:
     ]
 
 
-def run(account: Account, sql: str) -> None:
-    """Let Athena run a statement to its end."""
+def execute(account: Account, sql: str) -> None:
+    """Run a statement in Athena, and wait for its end."""
+    logger.debug("Athena: %s", sql)
     athena = account.client("athena")
     started = athena.start_query_execution(
-        QueryString=sql, QueryExecutionContext={"Database": DATABASE}, WorkGroup=WORKGROUP
+        QueryString=sql,
+        QueryExecutionContext={"Database": DATABASE},
+        WorkGroup=account.settings.athena.workgroup,
     )
     while True:
         query: dict[str, Any] = athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])
@@ -151,12 +149,12 @@ def run(account: Account, sql: str) -> None:
 
 def _in_catalog(account: Account, name: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = account.client("glue").get_table(DatabaseName=DATABASE, Name=name)["Table"]
+        table: dict[str, Any] = account.client("glue").get_table(DatabaseName=DATABASE, Name=name)["Table"]
     except ClientError as error:
         if is_missing(error):
             return None
         raise
-    return found
+    return table
 
 
 def _fields(columns: Fields, partitions: list[str], location: str) -> Fields:

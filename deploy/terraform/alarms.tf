@@ -1,67 +1,68 @@
-# What somebody has to be told. docs/runbook.md has a line for each kind, the part of a name before its point.
+# Alarms, sent to the topic PipelineFailure. docs/runbook.md has a row for each kind, the part of a name before its dot.
 
 locals {
-  limits = local.settings.alarms.limits
-  lag_ms = local.limits.lag_minutes * 60 * 1000
+  thresholds      = local.settings.alarms
+  latency_minutes = local.thresholds.end_to_end_latency_minutes
+  latency_ms      = local.latency_minutes * 60 * 1000
 
   alarms = merge(
     { for name, stream in local.settings.streams : "no_data.${name}" => {
-      says       = "No record for ${stream.silent_minutes} minutes",
+      text       = "No record for ${stream.silent_minutes} minutes",
       namespace  = "AWS/Kinesis", metric = "IncomingRecords", statistic = "Sum", dimensions = { StreamName = name },
       comparison = "LessThanThreshold", threshold = 1, period = stream.silent_minutes * 60, missing = "breaching",
-    } if stream.silent_minutes > 0 },
+    } if try(stream.silent_minutes, 0) > 0 },
     { for name, stream in local.settings.streams : "stream_lag.${name}" => {
-      says       = "A reader is ${local.limits.lag_minutes} minutes behind",
+      text       = "A reader is ${local.latency_minutes} minutes behind the stream",
       namespace  = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", statistic = "Maximum",
       dimensions = { StreamName = name },
-      comparison = "GreaterThanThreshold", threshold = local.lag_ms, period = 300, missing = "notBreaching",
+      comparison = "GreaterThanThreshold", threshold = local.latency_ms, period = 300, missing = "notBreaching",
     } },
     merge([for name, job in local.settings.jobs : {
-      "job_lag.${name}" = {
-        says       = "A record was not to be seen for ${local.limits.lag_minutes} minutes",
+      "end_to_end_latency.${name}" = {
+        text       = "End-to-end latency above ${local.latency_minutes} minutes",
         namespace  = "Clickstream", metric = "EndToEndLatency", statistic = "Maximum", dimensions = { Job = name },
-        comparison = "GreaterThanThreshold", threshold = local.limits.lag_minutes * 60, period = 300,
+        comparison = "GreaterThanThreshold", threshold = local.latency_minutes * 60, period = 300,
         missing    = "notBreaching",
       }
-      "batch_time.${name}" = {
-        says       = "A batch took more than ${local.limits.batch_share_of_window}% of its window",
+      "batch_utilization.${name}" = {
+        text       = "A batch took more than ${local.thresholds.batch_utilization_percent}% of the batch interval",
         namespace  = "Clickstream", metric = "BatchUtilization", statistic = "Maximum", dimensions = { Job = name },
-        comparison = "GreaterThanThreshold", threshold = local.limits.batch_share_of_window, period = 300,
+        comparison = "GreaterThanThreshold", threshold = local.thresholds.batch_utilization_percent, period = 300,
         missing    = "notBreaching",
       }
     } if job.kind == "streaming"]...),
     { for name in keys(local.settings.functions) : "function_errors.${name}" => {
-      says       = "The function failed",
+      text       = "The function failed",
       namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum", dimensions = { FunctionName = name },
       comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
     } },
     { for name, function in local.settings.functions : "function_lag.${name}" => {
-      says       = "The function is ${local.limits.lag_minutes} minutes behind its stream",
+      text       = "The function is ${local.latency_minutes} minutes behind its stream",
       namespace  = "AWS/Lambda", metric = "IteratorAge", statistic = "Maximum", dimensions = { FunctionName = name },
-      comparison = "GreaterThanThreshold", threshold = local.lag_ms, period = 300, missing = "notBreaching",
+      comparison = "GreaterThanThreshold", threshold = local.latency_ms, period = 300, missing = "notBreaching",
     } if can(function.streams) },
     { for name, archive in local.settings.archives : "archive_lag.${name}" => {
-      says       = "What is in the stream has not been archived for ${local.limits.lag_minutes} minutes",
+      text       = "Firehose is ${local.latency_minutes} minutes behind its stream",
       namespace  = "AWS/Firehose", metric = "DeliveryToS3.DataFreshness", statistic = "Maximum",
       dimensions = { DeliveryStreamName = name },
-      comparison = "GreaterThanThreshold", threshold = archive.buffer_seconds + local.limits.lag_minutes * 60,
+      comparison = "GreaterThanThreshold", threshold = archive.buffer_seconds + local.latency_minutes * 60,
       period     = 300, missing = "notBreaching",
     } },
-    { for name in local.queues : "undelivered.${name}" => {
-      says       = "Something was given up and waits in a queue",
+    { for name in local.dead_letter_queues : "dead_letter.${name}" => {
+      text       = "Messages in the dead-letter queue",
       namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum",
-      dimensions = { QueueName = "undelivered-${name}" },
+      dimensions = { QueueName = "${name}-dlq" },
       comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
     } },
     { for pair in setproduct(keys(local.settings.dynamodb), ["Read", "Write"]) :
       "throttled.${pair[0]}-${lower(pair[1])}" => {
-        says       = "DynamoDB throttles",
+        text       = "DynamoDB throttles requests",
         namespace  = "AWS/DynamoDB", metric = "${pair[1]}ThrottleEvents", statistic = "Sum",
         dimensions = { TableName = pair[0] },
         comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
     } },
     { "pipeline_failed.clickstream" = {
-      says       = "The state machine failed",
+      text       = "The state machine failed",
       namespace  = "AWS/States", metric = "ExecutionsFailed", statistic = "Sum",
       dimensions = { StateMachineArn = local.machine_arn },
       comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
@@ -72,7 +73,7 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "alarm" {
   for_each            = local.alarms
   alarm_name          = each.key
-  alarm_description   = "${each.value.says}. docs/runbook.md: ${split(".", each.key)[0]}"
+  alarm_description   = "${each.value.text}. docs/runbook.md: ${split(".", each.key)[0]}"
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
@@ -86,20 +87,20 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
   ok_actions          = [aws_sns_topic.topic["PipelineFailure"].arn]
 }
 
-resource "aws_cloudwatch_metric_alarm" "quarantined_share" {
+resource "aws_cloudwatch_metric_alarm" "quarantined_ratio" {
   for_each            = { for name, job in local.settings.jobs : name => job if job.kind == "streaming" }
-  alarm_name          = "quarantined_share.${each.key}"
-  alarm_description   = "More than ${local.limits.quarantined_share}% of the rows were refused. docs/runbook.md: quarantined_share"
+  alarm_name          = "quarantined_ratio.${each.key}"
+  alarm_description   = "More than ${local.thresholds.quarantined_percent}% of the rows of an hour were quarantined. docs/runbook.md: quarantined_ratio"
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
-  threshold           = local.limits.quarantined_share
+  threshold           = local.thresholds.quarantined_percent
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.topic["PipelineFailure"].arn]
   ok_actions          = [aws_sns_topic.topic["PipelineFailure"].arn]
   metric_query {
-    id          = "share"
+    id          = "ratio"
     expression  = "100 * quarantined / read"
-    label       = "refused rows, percent"
+    label       = "quarantined rows, percent"
     return_data = true
   }
   dynamic "metric_query" {
@@ -119,7 +120,7 @@ resource "aws_cloudwatch_metric_alarm" "quarantined_share" {
 
 resource "aws_cloudwatch_event_rule" "job_failed" { # docs/runbook.md: job_failed
   name        = "job_failed"
-  description = "A run of one of our jobs failed, or took too long"
+  description = "A run of a job failed or exceeded its timeout"
   event_pattern = jsonencode({
     source      = ["aws.glue"]
     detail-type = ["Glue Job State Change"]
@@ -131,15 +132,15 @@ resource "aws_cloudwatch_event_target" "job_failed" {
   rule = aws_cloudwatch_event_rule.job_failed.name
   arn  = aws_sns_topic.topic["PipelineFailure"].arn
   input_transformer {
-    input_paths    = { job = "$.detail.jobName", run = "$.detail.jobRunId", state = "$.detail.state", says = "$.detail.message" }
-    input_template = "\"Job <job>, run <run>: <state>. <says> docs/runbook.md: job_failed\""
+    input_paths    = { job = "$.detail.jobName", run = "$.detail.jobRunId", state = "$.detail.state", message = "$.detail.message" }
+    input_template = "\"Job <job>, run <run>: <state>. <message> docs/runbook.md: job_failed\""
   }
 }
 
 resource "aws_budgets_budget" "cost" { # docs/runbook.md: cost
   name         = "clickstream"
   budget_type  = "COST"
-  limit_amount = tostring(local.place.monthly_budget_usd)
+  limit_amount = tostring(local.account.monthly_budget_usd)
   limit_unit   = "USD"
   time_unit    = "MONTHLY"
   dynamic "notification" {

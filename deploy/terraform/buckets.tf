@@ -5,7 +5,7 @@ locals {
 resource "aws_s3_bucket" "bucket" {
   for_each      = local.buckets
   bucket        = each.value
-  force_destroy = local.place.disposable
+  force_destroy = local.account.disposable
 }
 
 resource "aws_s3_bucket_versioning" "bucket" {
@@ -72,23 +72,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
   bucket     = each.value.id
   depends_on = [aws_s3_bucket_versioning.bucket]
   rule {
-    id     = "what-nobody-finishes-or-sees"
+    id     = "unfinished-uploads-and-former-versions"
     status = "Enabled"
     filter {}
     abort_incomplete_multipart_upload { days_after_initiation = 3 }
     noncurrent_version_expiration { noncurrent_days = 30 }
   }
-  dynamic "rule" { # what killed runs leave, and answers that were read
-    for_each = each.key == "lake" ? { "quarantine/_staged/" = 2, "clickstream/_staged/" = 2, "athena/" = 7 } : {}
+  dynamic "rule" { # rows that killed runs have materialized (--TempDir), and results of queries
+    for_each = each.key == "lake" ? { "tmp/" = 2, "athena/" = 7 } : {}
     content {
       id     = "expire-${rule.key}"
       status = "Enabled"
       filter { prefix = rule.key }
       expiration { days = rule.value }
+      noncurrent_version_expiration { noncurrent_days = 1 } # what a run has deleted itself
     }
   }
   dynamic "rule" {
-    for_each = local.settings.buckets[each.key].infrequent_days > 0 ? ["raw/"] : []
+    for_each = try(local.settings.buckets[each.key].infrequent_days, 0) > 0 ? ["raw/"] : []
     content {
       id     = "infrequent-raw"
       status = "Enabled"

@@ -4,13 +4,12 @@ resource "aws_glue_catalog_database" "clickstream" {
 }
 
 resource "aws_athena_workgroup" "workgroup" {
-  for_each      = local.settings.athena
-  name          = each.key
+  name          = local.settings.athena.workgroup
   force_destroy = true # of its history
   configuration {
     enforce_workgroup_configuration    = true
     publish_cloudwatch_metrics_enabled = true
-    bytes_scanned_cutoff_per_query     = each.value.scan_limit_gb * 1024 * 1024 * 1024
+    bytes_scanned_cutoff_per_query     = local.settings.athena.scan_limit_gb * 1024 * 1024 * 1024
     engine_version { selected_engine_version = "Athena engine version 3" }
     result_configuration {
       output_location = "s3://${aws_s3_bucket.bucket["lake"].id}/athena/"

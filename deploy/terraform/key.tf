@@ -1,4 +1,4 @@
-# One key for all that is kept, so that whoever may not use it reads nothing.
+# One key for everything that is stored: without permission to use it nothing can be read.
 
 data "aws_iam_policy_document" "key" {
   statement {
@@ -18,7 +18,7 @@ data "aws_iam_policy_document" "key" {
       type = "Service"
       identifiers = [
         "budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com",
-        "logs.${local.place.region}.amazonaws.com",
+        "logs.${local.account.region}.amazonaws.com",
       ]
     }
   }

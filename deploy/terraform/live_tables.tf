@@ -4,7 +4,7 @@ resource "aws_dynamodb_table" "live" {
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = local.live_keys[each.key][0]
   range_key                   = try(local.live_keys[each.key][1], null)
-  deletion_protection_enabled = !local.place.disposable
+  deletion_protection_enabled = !local.account.disposable
   dynamic "attribute" {
     for_each = each.value.key
     content {

@@ -1,4 +1,4 @@
-# What holds data, permissions or money. `python -m deploy` brings what runs on it.
+# What holds data, permissions or money. `python -m deploy` deploys what runs on it.
 
 terraform {
   required_version = ">= 1.11"
@@ -20,7 +20,7 @@ variable "stage" {
 }
 
 provider "aws" {
-  region            = local.place.region
+  region            = local.account.region
   s3_use_path_style = true # a bucket is no host name on the local AWS
   default_tags { tags = { project = "clickstream", stage = var.stage } }
 }
@@ -30,23 +30,27 @@ data "aws_caller_identity" "current" {}
 locals {
   every = yamldecode(file("${path.module}/../settings.yaml"))
   own   = yamldecode(file("${path.module}/../stages/${var.stage}.yaml"))
-  settings = { # as deploy/settings.py merges them
-    for section, entries in local.every : section => {
+  # sections that hold settings; the others hold entries
+  flat = toset(["account", "alarms", "athena", "pipeline"])
+  # merged as deploy/settings.py does, which also says what is valid
+  settings = merge(
+    { for section in local.flat : section => merge(local.every[section], try(local.own[section], {})) },
+    { for section, entries in local.every : section => {
       for name, entry in entries : name => merge(
         entry,
         try(local.own[section][name], {}),
         try({ arguments = merge(entry.arguments, local.own[section][name].arguments) }, {}),
       )
-    }
-  }
-  place      = local.settings.account.place
+    } if !contains(local.flat, section) },
+  )
+  account    = local.settings.account
   account_id = data.aws_caller_identity.current.account_id
-  here       = "${local.place.region}:${local.account_id}"
+  here       = "${local.account.region}:${local.account_id}"
   prefix     = "clickstream-${var.stage}" # of names that an account, or the world, has only once
 }
 
 output "settings" {
-  description = "What the stage consists of"
+  description = "The settings of the stage"
   value       = local.settings
 }
 

@@ -1,7 +1,7 @@
-# Where it is said that something went well, or did not, and where what could not be delivered waits.
+# Topics for success and failure, dead-letter queues, log groups.
 
 locals {
-  queues = toset(concat(
+  dead_letter_queues = toset(concat( # functions with a trigger, and the scheduler; named <name>-dlq
     [for name, function in local.settings.functions : name if can(function.streams)], ["schedules"],
   ))
 }
@@ -14,7 +14,7 @@ resource "aws_sns_topic" "topic" {
 
 data "aws_iam_policy_document" "failure" {
   statement {
-    sid       = "WhatWatchesPublishes"
+    sid       = "PublishFailures"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.topic["PipelineFailure"].arn]
     principals {
@@ -35,15 +35,15 @@ resource "aws_sns_topic_policy" "failure" {
 }
 
 resource "aws_sns_topic_subscription" "mail" {
-  for_each  = toset(local.place.alarms_to)
+  for_each  = toset(local.account.alarms_to)
   topic_arn = aws_sns_topic.topic["PipelineFailure"].arn
   protocol  = "email"
   endpoint  = each.value
 }
 
-resource "aws_sqs_queue" "undelivered" {
-  for_each                          = local.queues
-  name                              = "undelivered-${each.key}"
+resource "aws_sqs_queue" "dead_letter" {
+  for_each                          = local.dead_letter_queues
+  name                              = "${each.key}-dlq"
   message_retention_seconds         = 14 * 24 * 3600
   kms_master_key_id                 = aws_kms_key.data.id
   kms_data_key_reuse_period_seconds = 300

@@ -1,4 +1,4 @@
-# A role for each job, function and service; `*` stands only where AWS has no name to give.
+# A role for each job, function and service; `*` only where AWS has no ARN.
 
 locals {
   lake        = aws_s3_bucket.bucket["lake"].arn
@@ -45,7 +45,7 @@ resource "aws_iam_role" "role" {
 
 resource "aws_iam_role_policy" "role" {
   for_each = local.services
-  name     = "what-it-needs"
+  name     = "access"
   role     = aws_iam_role.role[each.key].id
   policy   = local.policies[each.key]
 }
@@ -53,7 +53,7 @@ resource "aws_iam_role_policy" "role" {
 locals {
   folders = { # of the lake, and those that they lie in: S3A looks for each on its way down
     for name, job in local.settings.jobs : name => distinct(flatten([
-      for folder in concat(try(job.access.read, []), job.access.write) : [
+      for folder in concat(try(job.access.read, []), try(job.access.write, [])) : [
         for depth in range(length(split("/", folder))) : join("/", slice(split("/", folder), 0, depth + 1))
       ]
     ]))
@@ -78,13 +78,16 @@ data "aws_iam_policy_document" "job" {
     resources = concat(
       ["${local.code}/*"],
       [for folder in local.folders[each.key] : "${local.lake}/${folder}"],
-      [for folder in concat(try(each.value.access.read, []), each.value.access.write) : "${local.lake}/${folder}/*"],
+      [for folder in concat(try(each.value.access.read, []), try(each.value.access.write, [])) : "${local.lake}/${folder}/*"],
     )
   }
-  statement {
-    sid       = "WriteObjects"
-    actions   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
-    resources = [for folder in each.value.access.write : "${local.lake}/${folder}/*"]
+  dynamic "statement" {
+    for_each = try([each.value.access.write], [])
+    content {
+      sid       = "WriteObjects"
+      actions   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+      resources = [for folder in statement.value : "${local.lake}/${folder}/*"]
+    }
   }
   statement {
     sid       = "Decrypt"
@@ -152,7 +155,7 @@ data "aws_iam_policy_document" "function" {
   dynamic "statement" {
     for_each = try([each.value.streams], [])
     content {
-      sid       = "BeCalledWithRecords"
+      sid       = "ReadStreams"
       actions   = local.read_stream
       resources = [for stream in statement.value : "${local.streams_arn}/${stream}"]
     }
@@ -160,9 +163,9 @@ data "aws_iam_policy_document" "function" {
   dynamic "statement" {
     for_each = try([each.value.streams], [])
     content {
-      sid       = "GiveUpRecords"
+      sid       = "SendToDeadLetterQueue"
       actions   = ["sqs:SendMessage"]
-      resources = [aws_sqs_queue.undelivered[each.key].arn]
+      resources = [aws_sqs_queue.dead_letter[each.key].arn]
     }
   }
   dynamic "statement" {
@@ -240,7 +243,7 @@ data "aws_iam_policy_document" "pipeline" {
     resources = ["arn:aws:lambda:${local.here}:function:simulate"]
   }
   statement {
-    sid       = "SeeWhatLandedAndWhatWasWritten"
+    sid       = "ListRawVisitsAndPartitions"
     actions   = ["s3:ListBucket"]
     resources = [local.lake]
     condition {
@@ -263,7 +266,7 @@ data "aws_iam_policy_document" "pipeline" {
     ]
   }
   statement {
-    sid       = "Tell"
+    sid       = "Publish"
     actions   = ["sns:Publish"]
     resources = [for topic in aws_sns_topic.topic : topic.arn]
   }
@@ -294,9 +297,9 @@ data "aws_iam_policy_document" "scheduler" {
     resources = [for name, job in local.settings.jobs : "${local.glue_arn}:job/${name}"]
   }
   statement {
-    sid       = "KeepWhatFailed"
+    sid       = "SendToDeadLetterQueue"
     actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.undelivered["schedules"].arn]
+    resources = [aws_sqs_queue.dead_letter["schedules"].arn]
   }
   statement {
     sid       = "Encrypt"

@@ -15,9 +15,10 @@ from click.testing import CliRunner
 
 from deploy import __main__ as command_line
 from deploy import account as accounts
-from deploy import jobs, package, tables
+from deploy import functions, jobs, package, tables
 from deploy.account import Account
 from deploy.settings import Settings
+from lambdas import store
 from local import aws
 
 build = package.build  # of which the others here share one result
@@ -25,7 +26,7 @@ build = package.build  # of which the others here share one result
 
 @pytest.fixture(scope="module")
 def prepared():
-    """Make what deploy asks terraform for."""
+    """Create what is terraform's."""
     with aws.running() as endpoint, pytest.MonkeyPatch.context() as patch:
         accounts.client.cache_clear()
         for name, value in aws.environment(endpoint).items():
@@ -43,7 +44,7 @@ def prepared():
         account.client("glue").create_database(DatabaseInput={"Name": "clickstream"})
         account.client("scheduler").create_schedule_group(Name="clickstream")
         account.client("athena").create_work_group(
-            Name="analysts",
+            Name=account.settings.athena.workgroup,
             Configuration={"ResultConfiguration": {"OutputLocation": f"s3://{account.bucket('lake')}/athena/"}},
         )
         yield account
@@ -54,7 +55,7 @@ def account(prepared):
     """Start with nothing deployed."""
     for change in map(command_line.plan.change, command_line.leftovers(prepared)):
         if change:
-            change.carry_out()
+            change.apply()
     return prepared
 
 
@@ -124,15 +125,15 @@ def test_a_failure_in_the_middle_is_completed_by_the_next_apply(account, monkeyp
 
 def without(account, monkeypatch, *names):
     """Let the settings be those of a commit that does not have these jobs and functions yet."""
-    settings = replace(
-        account.settings,
-        jobs={name: job for name, job in account.settings.jobs.items() if name not in names},
-        functions={name: function for name, function in account.settings.functions.items() if name not in names},
-    )
+    fewer = {
+        "jobs": {name: job for name, job in account.settings.jobs.items() if name not in names},
+        "functions": {name: function for name, function in account.settings.functions.items() if name not in names},
+    }
+    settings = account.settings.model_copy(update=fewer)
     monkeypatch.setattr(command_line.Settings, "read", lambda _: settings)
 
 
-def test_rolling_back_takes_away_what_the_older_commit_does_not_have(account, monkeypatch):
+def test_a_rollback_deletes_what_the_older_commit_does_not_have(account, monkeypatch):
     deploy("apply")
     without(account, monkeypatch, "events_stream", "store")
     assert changed(deploy("apply")) == {
@@ -152,7 +153,7 @@ def test_jobs_of_others_are_left_alone(account):
     account.client("glue").delete_job(JobName="theirs")
 
 
-def test_destroy_asks_first_and_leaves_tables_and_files(account):
+def test_destroy_asks_first_and_keeps_tables_and_files(account):
     deploy("apply")
     assert "Aborted!" in CliRunner().invoke(command_line.main, ["destroy"], input="n\n").output
     assert account.client("glue").list_jobs()["JobNames"]
@@ -162,7 +163,7 @@ def test_destroy_asks_first_and_leaves_tables_and_files(account):
     assert account.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
     assert account.client("stepfunctions").list_state_machines()["stateMachines"] == []
     assert account.client("scheduler").list_schedules()["Schedules"] == []
-    assert deploy("destroy", "--yes") == "Nothing was there.\n"
+    assert deploy("destroy", "--yes") == "Nothing to delete.\n"
     assert not {"file wheel", "table events"} & changed(deploy("plan"))
 
 
@@ -170,9 +171,9 @@ def test_files_are_named_by_their_content(tmp_path):
     built, again = build(), build()
     assert [artifact.key for artifact in built.artifacts] == [artifact.key for artifact in again.artifacts]
     with zipfile.ZipFile(BytesIO(built.wheel.content)) as wheel:
-        assert "clickstream/events.py" in wheel.namelist()
-    with zipfile.ZipFile(BytesIO(built.functions.content)) as functions:
-        assert {"lambdas/store.py", "simulator/visits.py"} <= set(functions.namelist())
+        assert "clickstream/transforms/events.py" in wheel.namelist()
+    with zipfile.ZipFile(BytesIO(built.functions.content)) as archive:
+        assert {"lambdas/store.py", "simulator/visits.py"} <= set(archive.namelist())
     (tmp_path / "glue_jobs").mkdir()
     script = tmp_path / "glue_jobs" / "replay.py"
     script.write_text("one")
@@ -238,7 +239,7 @@ def test_a_plain_table_is_declared_anew_and_an_iceberg_table_gets_new_columns(ac
 
 def test_a_view_is_replaced_when_its_text_changes(account):
     deploy("apply")
-    views = [table for table in tables.wanted(account) if isinstance(table, tables.AthenaView)]
+    views = [table for table in tables.resources(account) if isinstance(table, tables.AthenaView)]
     (funnel,) = [view for view in views if view.name == "funnel"]
     replace(funnel, sql=f"-- another text\n{funnel.sql}").create()
     assert "~ view funnel\n    sha256: " in deploy("plan")
@@ -269,7 +270,7 @@ def test_run_takes_arguments_of_the_job_and_no_others(account):
         "run", "replay", "--sorce", "events", status=1
     )
     assert "Error: --source: the job takes" in deploy("run", "replay", "--source", status=1)
-    assert "Error: rplay: there is no such job; there are clickstream_batch" in deploy("run", "rplay", status=1)
+    assert "Error: there is no job rplay; there are clickstream_batch" in deploy("run", "rplay", status=1)
 
 
 @pytest.mark.usefixtures("account")
@@ -301,23 +302,33 @@ def test_logs_of_a_run_and_of_a_function(account):
     assert deploy("logs", "store") == "in /aws/lambda/store\n"
 
 
-def test_what_terraform_has_not_made_is_named(account):
+def test_a_missing_resource_of_terraforms_is_named(account):
     iam = account.client("iam")
     iam.delete_role(RoleName="clickstream-dev-job-replay")
-    assert "Error: the role clickstream-dev-job-replay is not there: `make infrastructure STAGE=dev`" in deploy(
+    assert "Error: the role clickstream-dev-job-replay does not exist: run `make infrastructure STAGE=dev`" in deploy(
         "plan", status=1
     )
     iam.create_role(RoleName="clickstream-dev-job-replay", AssumeRolePolicyDocument="{}")
 
 
 @pytest.mark.usefixtures("account")
-def test_no_credentials_are_a_sentence(monkeypatch):
+def test_no_credentials_are_a_sentence_and_verbose_shows_the_traceback(monkeypatch, caplog):
     accounts.client.cache_clear()
     for name in list(os.environ):
         if name.startswith("AWS_") and "URL" not in name:
             monkeypatch.delenv(name)
     assert "Error: AWS: Unable to locate credentials" in deploy("plan", status=1)
+    assert caplog.records == []
+    assert "Error: AWS: Unable to locate credentials" in deploy("--verbose", "plan", status=1)
+    (record,) = caplog.records
+    assert "NoCredentialsError" in str(record.exc_info)
     accounts.client.cache_clear()
+
+
+def test_live_items_expire_as_the_settings_say(account):
+    environment = functions.configuration("store", account.settings.functions["store"], account)["Environment"]
+    assert environment == {"Variables": {"SESSIONS_TTL_DAYS": "7", "PAGE_COUNTS_TTL_DAYS": "2"}}
+    assert set(environment["Variables"]) == {table.ttl_variable for table in store.TABLES.values()}
 
 
 def test_a_jobs_definition_is_whole(account):
@@ -327,7 +338,10 @@ def test_a_jobs_definition_is_whole(account):
         assert definition["GlueVersion"] == "6.0"
         arguments = definition["DefaultArguments"]
         assert arguments["--datalake-formats"] == "iceberg"
-        assert arguments["--conf"].count("--conf") == 4
+        assert arguments["--conf"].startswith("spark.hadoop.fs.s3a.endpoint.region=us-east-1 --conf ")
+        assert "--conf spark.sql.catalog.glue_catalog.warehouse=s3://clickstream-dev-lake-123456789012/" in arguments["--conf"]
+        assert arguments["--TempDir"] == "s3://clickstream-dev-lake-123456789012/tmp"
+        assert arguments["--quarantine_table"] == "glue_catalog.clickstream.quarantine"
         assert arguments["--extra-py-files"].endswith("clickstream-0.1.0-py3-none-any.whl")
         assert "${" not in json.dumps(definition)
     stream = jobs.definition("events_stream", account.settings.jobs["events_stream"], account, built)

@@ -66,8 +66,8 @@ def test_what_deploy_refers_to_is_what_terraform_has_made(account):
         *[group["logGroupName"] for group in groups],
         *[role["Arn"] for role in roles],
     }
-    wanted = json.dumps([resource.wanted for resource in command_line.resources(account)])
-    words = set(wanted.replace("\\", "").replace('"', " ").split())
+    desired = json.dumps([resource.desired for resource in command_line.resources(account)])
+    words = set(desired.replace("\\", "").replace('"', " ").split())
     for kind in ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:iam:"):
         named = {word for word in words if word.startswith(kind)}
         assert named, kind
@@ -77,7 +77,7 @@ def test_what_deploy_refers_to_is_what_terraform_has_made(account):
 
 def policy(account, role):
     name = account.role(role).rpartition("/")[2]
-    document = account.client("iam").get_role_policy(RoleName=name, PolicyName="what-it-needs")["PolicyDocument"]
+    document = account.client("iam").get_role_policy(RoleName=name, PolicyName="access")["PolicyDocument"]
     return IAMPolicy(json.dumps(document))
 
 
@@ -88,21 +88,21 @@ def may(account, role, action, resource):
 def test_a_job_may_do_what_its_arguments_name_and_nothing_else(account):
     lake = f"arn:aws:s3:::{account.bucket('lake')}"
     jobs = account.settings.jobs
-    folders = {folder for job in jobs.values() for folder in [*job.access.get("read", []), *job.access["write"]]}
-    tables = {table for job in jobs.values() for table in job.access.get("tables", [])}
+    folders = {folder for job in jobs.values() for folder in [*job.access.read, *job.access.write]}
+    tables = {table for job in jobs.values() for table in job.access.tables}
     for name, job in jobs.items():
-        written, read = set(job.access["write"]), {*job.access["write"], *job.access.get("read", [])}
+        written, read = set(job.access.write), {*job.access.write, *job.access.read}
         for folder in folders:
             assert may(account, f"job-{name}", "s3:GetObject", f"{lake}/{folder}/x") == (folder in read), (name, folder)
             for action in WRITES:
                 assert may(account, f"job-{name}", action, f"{lake}/{folder}/x") == (folder in written), (name, folder)
         for table in tables:
             arn = account.arn("glue", f"table/clickstream/{table}")
-            assert may(account, f"job-{name}", "glue:UpdateTable", arn) == (table in job.access.get("tables", []))
+            assert may(account, f"job-{name}", "glue:UpdateTable", arn) == (table in job.access.tables)
         for stream in account.settings.streams:
             arn = account.arn("kinesis", f"stream/{stream}")
-            assert may(account, f"job-{name}", "kinesis:GetRecords", arn) == (stream in job.access.get("streams", []))
-            assert may(account, f"job-{name}", "kinesis:PutRecords", arn) == (stream in job.access.get("put", []))
+            assert may(account, f"job-{name}", "kinesis:GetRecords", arn) == (stream in job.access.streams)
+            assert may(account, f"job-{name}", "kinesis:PutRecords", arn) == (stream in job.access.put)
         assert not may(account, f"job-{name}", "s3:PutObject", f"arn:aws:s3:::{account.bucket('code')}/x")
         assert not may(account, f"job-{name}", "dynamodb:PutItem", account.arn("dynamodb", "table/live_sessions"))
 

@@ -1,4 +1,4 @@
-"""Settings: all that is in the tree is in them, nothing else is, and what is wrong is one sentence."""
+"""Settings: they name all that is in the tree and nothing else, and each mistake is one sentence."""
 
 import ast
 import dataclasses
@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from clickstream.runtime.arguments import parse_arguments
-from deploy import ddl, settings
+from deploy import ddl, job_arguments, settings
 from deploy.errors import SettingsError
 from deploy.settings import Settings
 
@@ -21,6 +21,7 @@ RUNS = {  # what a run has to be given besides
         {"source": "clickstream", "clickstream_path": "s3://${lake}/clickstream"},
     ],
 }
+NOT_ARGUMENTS = {"tmp"}  # --TempDir
 
 
 @pytest.fixture(params=settings.stages())
@@ -29,7 +30,7 @@ def stage(request):
 
 
 def handlers():
-    """Every function in lambdas/ that Lambda could call: its arguments are event and context."""
+    """List every function in lambdas/ that Lambda could call: its arguments are event and context."""
     return {
         f"lambdas.{path.stem}.{node.name}"
         for path in (ROOT / "lambdas").glob("*.py")
@@ -39,12 +40,12 @@ def handlers():
 
 
 def runs(name, job):
-    """Give the arguments that a job can be started with."""
+    """List the arguments that a job can be started with."""
     given = {key: text for key, text in job.arguments.items() if text is not None}
     return [given | run for run in RUNS.get(name, [{}])]
 
 
-def test_every_stage_of_the_runbook_is_there():
+def test_every_stage_of_the_runbook_exists():
     assert {"dev", "staging", "prod"} <= set(settings.stages())
 
 
@@ -56,26 +57,28 @@ def test_every_handler_is_a_function_and_every_function_a_handler(stage):
     assert {function.handler for function in stage.functions.values()} == handlers()
 
 
-def test_every_argument_of_a_job_is_in_its_settings_and_the_job_takes_them(stage):
+@pytest.mark.parametrize("name", job_arguments.names())
+def test_arguments_are_read_from_source_as_python_has_them(name):
+    fields = dataclasses.fields(importlib.import_module(name).Arguments)
+    values = {field.name: None if field.default is dataclasses.MISSING else field.default for field in fields}
+    expected = {key: None if value in {None, ""} else str(value).removesuffix(".0") for key, value in values.items()}
+    assert job_arguments.defaults(name) == expected
+
+
+def test_a_job_starts_with_the_arguments_of_its_settings(stage):
     for name, job in stage.jobs.items():
-        arguments = importlib.import_module(name).Arguments
-        assert set(job.arguments) == {field.name for field in dataclasses.fields(arguments)}, name
         for run in runs(name, job):
-            words = [word for key in run for word in (f"--{key}", settings.filled(run[key], NAMES))]
-            parse_arguments(arguments, [name, *words])
+            words = [word for key in run for word in (f"--{key}", settings.render(run[key], NAMES))]
+            parse_arguments(importlib.import_module(name).Arguments, [name, *words])
 
 
-def test_what_is_named_is_there(stage):
-    tables = {table.name for table in ddl.tables("lake")}
-    streams, live = set(stage.streams), set(stage.dynamodb)
-    for entry in [*stage.jobs.values(), *stage.functions.values()]:
-        assert set(entry.access.get("tables", [])) <= tables
-        assert {*entry.access.get("streams", []), *entry.access.get("put", [])} <= streams
-        assert set(entry.access.get("set", [])) <= live
-    assert {stream for function in stage.functions.values() for stream in function.streams} <= streams
-    assert set(stage.archives) <= streams
-    assert {archive.function for archive in stage.archives.values()} <= set(stage.functions)
-    assert set(stage.pipeline) == {"clickstream"}
+def test_settings_name_only_what_differs_from_the_jobs_own_defaults():
+    written = yaml.safe_load((settings.FOLDER / "settings.yaml").read_text())["jobs"]
+    for name, job in written.items():
+        defaults = job_arguments.defaults(name)
+        assert [key for key, text in job["arguments"].items() if text == defaults[key]] == [], name
+        fields = settings.Job.model_fields
+        assert [key for key, value in job.items() if value == fields[key].default] == [], name
 
 
 def test_a_jobs_access_is_what_its_arguments_name(stage):
@@ -84,23 +87,27 @@ def test_a_jobs_access_is_what_its_arguments_name(stage):
         paths = {value.removeprefix("s3://${lake}/") for value in values if value.startswith("s3://${lake}/")}
         tables = {value.removeprefix("glue_catalog.clickstream.") for value in values if value.startswith("glue_")}
         streams = {value.rpartition("/")[2] for value in values if value.startswith("arn:aws:kinesis:")}
-        allowed = {*job.access.get("read", []), *job.access["write"]} - {"quarantine_replayed"}
-        assert allowed == paths | tables, name
-        assert set(job.access.get("tables", [])) == tables, name
-        assert set(job.access.get("streams", [])) == streams, name
-        assert set(job.access.get("put", [])) == {v for k, v in job.arguments.items() if k.endswith("_stream")}
+        assert {*job.access.read, *job.access.write} == paths | tables | NOT_ARGUMENTS, name
+        assert set(job.access.tables) == tables, name
+        assert set(job.access.streams) == streams, name
+        assert set(job.access.put) == {v for k, v in job.arguments.items() if k.endswith("_stream")}, name
+
+
+def test_every_job_materializes_quarantines_and_reports(stage):
+    for name, job in stage.jobs.items():
+        assert {"tmp", "quarantine"} <= set(job.access.write), name
+        assert "quarantine" in job.access.tables, name
+        assert ("run_reports" in job.access.write) == (job.kind == "batch"), name
 
 
 def test_every_table_is_written_by_a_job(stage):
-    written = {folder for job in stage.jobs.values() for folder in job.access["write"]}
+    written = {folder for job in stage.jobs.values() for folder in job.access.write}
     assert {table.location.removeprefix("lake/").strip("/") for table in ddl.tables("lake")} <= written
 
 
-def test_a_streaming_job_that_ends_is_scheduled_and_one_that_does_not_has_a_window(stage):
-    for job in stage.jobs.values():
-        if job.kind == "streaming":
-            assert (job.schedule is None) == (job.arguments["run"] == "continuous")
-            assert job.maintenance_window
+def test_a_live_session_expires_before_its_number_is_given_again(stage):
+    arguments = {**job_arguments.defaults("sessions_stream"), **stage.jobs["sessions_stream"].arguments}
+    assert stage.dynamodb["live_sessions"].ttl_days <= int(arguments["state_ttl_days"])
 
 
 @pytest.fixture
@@ -115,50 +122,161 @@ def write(folder, **sections):
 
 
 def test_a_stages_own_fields_replace_those_of_every_stage(folder):
-    write(folder, jobs={"replay": {"workers": 7, "arguments": {"reason": "empty"}}})
-    job, usual = Settings.read("own", folder).jobs["replay"], Settings.read("dev").jobs["replay"]
-    assert job == dataclasses.replace(usual, workers=7, arguments={**usual.arguments, "reason": "empty"})
+    write(
+        folder,
+        account={"monthly_budget_usd": 7},
+        jobs={"replay": {"workers": 7, "arguments": {"reason": "empty", "run_reports_path": None}}},
+    )
+    own, usual = Settings.read("own", folder), Settings.read("dev")
+    job, usual_job = own.jobs["replay"], usual.jobs["replay"]
+    arguments = {**usual_job.arguments, "reason": "empty", "run_reports_path": None}
+    assert job == usual_job.model_copy(update={"workers": 7, "arguments": arguments})
+    assert (own.account.monthly_budget_usd, own.account.region) == (7, usual.account.region)
+    assert own.pipeline == usual.pipeline
 
 
-@pytest.mark.parametrize(
-    ("sections", "sentence"),
-    [
-        ({"jobs": {"rplay": {"workers": 7}}}, "own: settings.yaml has no jobs.rplay"),
-        ({"job": {"replay": {"workers": 7}}}, "own: settings.yaml has no job.replay"),
-        ({"jobs": {"replay": {"worker": 7}}}, "own: jobs.replay: no field worker; there are kind"),
-        ({"jobs": {"replay": {"workers": "7"}}}, "own: jobs.replay.workers: '7' is not"),
-        ({"jobs": {"replay": {"workers": True}}}, "own: jobs.replay.workers: True is not"),
-        ({"jobs": {"replay": {"kind": "ray"}}}, "own: jobs.replay.kind: 'ray' is not"),
-        ({"jobs": {"replay": {"arguments": {"reason": 7}}}}, "own: jobs.replay: arguments are texts: quote reason"),
-        ({"jobs": {"replay": {"worker_type": "R.1X"}}}, "own: jobs.replay: flex is for batch on G.1X and G.2X"),
-        ({"jobs": {"events_stream": {"flex": True}}}, "own: jobs.events_stream: flex is for batch"),
-        ({"jobs": {"replay": {"flex": False, "worker_type": "G.025X"}}}, "own: jobs.replay: G.025X is for streaming"),
-        ({"jobs": {"replay": {"maintenance_window": "Sun:03"}}}, "own: jobs.replay: a maintenance_window is for"),
-        ({"jobs": {"events_stream": {"maintenance_window": "Sun:24"}}}, "own: jobs.events_stream: maintenance_window"),
-    ],
-)
-def test_what_is_wrong_is_said_in_a_sentence(folder, sections, sentence):
+SENTENCES = [
+    # unknown names
+    ({"job": {"replay": {"workers": 7}}}, "there is no job; there are account"),
+    ({"jobs": {"rplay": {"workers": 7}}}, "there is no jobs.rplay; there are clickstream_batch"),
+    ({"jobs": {"replay": {"worker": 7}}}, "there is no setting jobs.replay.worker"),
+    ({"jobs": {"replay": {"access": {"raed": ["raw"]}}}}, "there is no setting jobs.replay.access.raed"),
+    ({"jobs": {"replay": {"arguments": {"resaon": "empty"}}}}, "jobs.replay.arguments: there is no resaon; there are"),
+    ({"alarms": {"lag_minuts": 5}}, "there is no setting alarms.lag_minuts"),
+    ({"account": {"place": {"region": "eu-west-1"}}}, "there is no setting account.place"),
+    ({"dynamodb": {"live_sessions": {"key": [{"name": "id", "type": "S", "x": 1}]}}},
+     "there is no setting dynamodb.live_sessions.key.0.x"),
+    # names that stand for nothing
+    ({"jobs": {"replay": {"access": {"tables": ["evnts"]}}}}, "jobs.replay.access.tables: there is no evnts; there"),
+    ({"jobs": {"replay": {"access": {"streams": ["evnts"]}}}}, "jobs.replay.access.streams: there is no evnts"),
+    ({"functions": {"store": {"streams": ["evnts"]}}}, "functions.store.streams: there is no evnts; there are clicks"),
+    ({"functions": {"store": {"access": {"set": ["live"]}}}}, "functions.store.access.set: there is no live; there are"),
+    ({"archives": {"events": {"function": "nothing"}}}, "archives.events.function: there is no nothing; there are"),
+    # wrong types
+    ({"jobs": {"replay": {"workers": "7"}}}, "jobs.replay.workers must be a valid integer, not '7'"),
+    ({"jobs": {"replay": {"workers": True}}}, "jobs.replay.workers must be a valid integer, not True"),
+    ({"jobs": {"replay": {"flex": "no"}}}, "jobs.replay.flex must be a valid boolean, not 'no'"),
+    ({"jobs": {"replay": {"arguments": {"reason": 7}}}},
+     "jobs.replay.arguments.reason must be a valid string, not 7; quote it"),
+    ({"jobs": {"replay": {"arguments": "--reason x"}}}, "jobs.replay.arguments must be a map of settings, not '--re"),
+    ({"jobs": {"replay": 7}}, "jobs.replay must be a map of settings, not 7"),
+    ({"jobs": ["replay"]}, "jobs must be a map of settings, not ['replay']"),
+    ({"jobs": {"replay": {"access": {"write": "events"}}}}, "jobs.replay.access.write must be a valid list, not 'events"),
+    ({"jobs": {"replay": {"kind": "ray"}}}, "jobs.replay.kind must be 'batch' or 'streaming', not 'ray'"),
+    ({"jobs": {"replay": {"kind": None}}}, "jobs.replay.kind must be 'batch' or 'streaming', not None"),
+    ({"jobs": {"replay": {"worker_type": "R.1X"}}}, "jobs.replay.worker_type must be 'G.025X', 'G.1X',"),
+    # out of bounds
+    ({"jobs": {"replay": {"workers": -3}}}, "jobs.replay.workers must be greater than or equal to 2, not -3"),
+    ({"jobs": {"replay": {"workers": 3000}}}, "jobs.replay.workers must be less than or equal to 299, not 3000"),
+    ({"jobs": {"replay": {"timeout_minutes": 0}}}, "jobs.replay.timeout_minutes must be greater than or equal to 1"),
+    ({"jobs": {"replay": {"retries": 11}}}, "jobs.replay.retries must be less than or equal to 10, not 11"),
+    ({"jobs": {"replay": {"concurrency": 0}}}, "jobs.replay.concurrency must be greater than or equal to 1, not 0"),
+    ({"account": {"events_per_hour": 0}}, "account.events_per_hour must be greater than or equal to 1, not 0"),
+    ({"account": {"monthly_budget_usd": -1}}, "account.monthly_budget_usd must be greater than or equal to 1, not -1"),
+    ({"streams": {"events": {"shards": -1}}}, "streams.events.shards must be greater than or equal to 0, not -1"),
+    ({"streams": {"events": {"retention_hours": 1}}}, "streams.events.retention_hours must be greater than or equal"),
+    ({"streams": {"events": {"silent_minutes": 1441}}}, "streams.events.silent_minutes must be less than or equal to"),
+    ({"buckets": {"lake": {"infrequent_days": 7}}}, "buckets.lake.infrequent_days must be 0, for never, or at least 30"),
+    ({"dynamodb": {"live_sessions": {"ttl_days": 0}}}, "dynamodb.live_sessions.ttl_days must be greater than or equal"),
+    ({"dynamodb": {"live_sessions": {"key": []}}}, "dynamodb.live_sessions.key List should have at least 1 item"),
+    ({"archives": {"events": {"buffer_mb": 32}}}, "archives.events: buffer_mb must be at least 64 where keyed is true"),
+    ({"archives": {"events": {"buffer_seconds": 5}}}, "archives.events.buffer_seconds must be greater than or equal"),
+    ({"athena": {"scan_limit_gb": 0}}, "athena.scan_limit_gb must be greater than or equal to 1, not 0"),
+    ({"functions": {"store": {"memory_mb": 64}}}, "functions.store.memory_mb must be greater than or equal to 128"),
+    ({"functions": {"store": {"timeout_seconds": 901}}}, "functions.store.timeout_seconds must be less than or equal"),
+    ({"functions": {"store": {"batch_size": 10_001}}}, "functions.store.batch_size must be less than or equal to 10000"),
+    ({"functions": {"store": {"batch_seconds": 301}}}, "functions.store.batch_seconds must be less than or equal to 300"),
+    ({"pipeline": {"wait_minutes": 0}}, "pipeline.wait_minutes must be greater than or equal to 1, not 0"),
+    ({"alarms": {"quarantined_percent": 101}}, "alarms.quarantined_percent must be less than or equal to 100, not 101"),
+    ({"alarms": {"batch_utilization_percent": 0}}, "alarms.batch_utilization_percent must be greater than or equal to"),
+    ({"alarms": {"end_to_end_latency_minutes": 0}}, "alarms.end_to_end_latency_minutes must be greater than or equal"),
+    # texts of another form
+    ({"account": {"region": "Ireland"}}, "account.region must match pattern"),
+    ({"account": {"alarms_to": ["me"]}}, "account.alarms_to.0 must match pattern"),
+    ({"functions": {"store": {"handler": "store"}}}, "functions.store.handler must match pattern"),
+    ({"jobs": {"replay": {"access": {"write": ["*"]}}}}, "jobs.replay.access.write.0 must match pattern"),
+    ({"jobs": {"replay": {"access": {"write": ["events/"]}}}}, "jobs.replay.access.write.0 must match pattern"),
+    ({"jobs": {"replay": {"schedule": "daily"}}}, "jobs.replay.schedule must match pattern"),
+    ({"pipeline": {"schedule": "30 0 * * *"}}, "pipeline.schedule must match pattern"),
+    ({"jobs": {"events_stream": {"maintenance_window": "Sun:24"}}}, "jobs.events_stream.maintenance_window must match"),
+    # fields that do not go together
+    ({"jobs": {"replay": {"worker_type": "G.4X"}}}, "jobs.replay: flex is for batch on G.1X and G.2X"),
+    ({"jobs": {"events_stream": {"flex": True}}}, "jobs.events_stream: flex is for batch on G.1X and G.2X"),
+    ({"jobs": {"replay": {"flex": False, "worker_type": "G.025X"}}}, "jobs.replay: G.025X is for streaming"),
+    ({"jobs": {"replay": {"maintenance_window": "Sun:03"}}}, "jobs.replay: maintenance_window is for streaming"),
+    ({"jobs": {"replay": {"timeout_minutes": None}}}, "jobs.replay: timeout_minutes is missing: Glue's default is"),
+    ({"jobs": {"events_stream": {"arguments": {"trigger": "continuous"}}}},
+     "jobs.events_stream: schedule and timeout_minutes must be null where trigger is continuous"),
+    ({"jobs": {"events_stream": {"arguments": {"trigger": "continuous"}, "schedule": None, "timeout_minutes": None,
+                                 "maintenance_window": None}}},
+     "jobs.events_stream: maintenance_window is missing"),
+    ({"jobs": {"events_stream": {"schedule": None}}}, "jobs.events_stream: schedule is missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sections", "sentence"), SENTENCES, ids=[sentence for _, sentence in SENTENCES])
+def test_a_mistake_is_a_sentence(folder, sections, sentence):
     write(folder, **sections)
-    with pytest.raises(SettingsError, match=f"^{re.escape(sentence)}"):
+    with pytest.raises(SettingsError, match=f"^own: {re.escape(sentence)}") as refused:
+        Settings.read("own", folder)
+    assert "\n" not in str(refused.value)
+
+
+def test_two_mistakes_are_both_named(folder):
+    write(folder, jobs={"replay": {"workers": -3, "flax": True}})
+    with pytest.raises(SettingsError, match=r"^own: jobs\.replay\.workers .+; own: there is no setting jobs\.replay\.fl"):
         Settings.read("own", folder)
 
 
-def test_a_stage_that_is_not_there(folder):
+def test_a_stage_that_does_not_exist(folder):
     write(folder)
-    with pytest.raises(SettingsError, match=r"^stage prod: there is none; there are own$"):
+    with pytest.raises(SettingsError, match=r"^stage prod does not exist; there are own$"):
         Settings.read("prod", folder)
 
 
-def test_a_field_that_is_missing(folder):
-    every = yaml.safe_load((folder / "settings.yaml").read_text())
-    del every["jobs"]["replay"]["workers"]
-    (folder / "settings.yaml").write_text(yaml.safe_dump(every))
-    write(folder)
-    with pytest.raises(SettingsError, match=r"^own: jobs\.replay: workers missing"):
+def test_a_stage_that_is_not_yaml(folder):
+    (folder / "stages" / "own.yaml").write_text("jobs: {replay: ")
+    with pytest.raises(SettingsError, match=r"^own: own\.yaml is not YAML: while parsing"):
         Settings.read("own", folder)
 
 
-def test_only_the_names_of_a_stage_are_filled_in():
-    assert settings.filled("s3://${lake}/raw", NAMES) == "s3://lake/raw"
-    with pytest.raises(SettingsError, match=r"^\$\{lak\} is not known; there are \$\{lake\}, "):
-        settings.filled("s3://${lak}/raw", NAMES)
+@pytest.mark.parametrize("keys", [("jobs", "replay", "workers"), ("account", "region"), ("pipeline",)])
+def test_a_missing_setting_is_named(folder, keys):
+    every = yaml.safe_load((folder / "settings.yaml").read_text())
+    *sections, name = keys
+    fields = every
+    for section in sections:
+        fields = fields[section]
+    del fields[name]
+    (folder / "settings.yaml").write_text(yaml.safe_dump(every))
+    write(folder)
+    with pytest.raises(SettingsError, match=rf"^own: {re.escape('.'.join(keys))} is missing$"):
+        Settings.read("own", folder)
+
+
+@pytest.mark.parametrize("kept", ["jobs", "jobs.replay"])
+def test_settings_that_are_no_map_are_named(folder, kept):
+    every = yaml.safe_load((folder / "settings.yaml").read_text())
+    if kept == "jobs":
+        every["jobs"] = None
+    else:
+        every["jobs"]["replay"] = None
+    (folder / "settings.yaml").write_text(yaml.safe_dump(every))
+    write(folder, jobs={"replay": {"workers": 7}})
+    with pytest.raises(SettingsError, match=rf"^settings\.yaml: {kept} must be a map of settings, not None$"):
+        Settings.read("own", folder)
+
+
+def test_a_job_without_a_script_is_named(folder):
+    every = yaml.safe_load((folder / "settings.yaml").read_text())
+    every["jobs"]["rplay"] = every["jobs"].pop("replay")
+    (folder / "settings.yaml").write_text(yaml.safe_dump(every))
+    write(folder)
+    with pytest.raises(SettingsError, match=r"^own: jobs: there is no rplay; there are clickstream_batch, "):
+        Settings.read("own", folder)
+
+
+def test_only_names_of_the_stage_are_rendered():
+    assert settings.render("s3://${lake}/raw", NAMES) == "s3://lake/raw"
+    with pytest.raises(SettingsError, match=r"^there is no \$\{lak\}; there are \$\{lake\}, "):
+        settings.render("s3://${lak}/raw", NAMES)

@@ -39,8 +39,8 @@ def account():
         for role in ("function-simulate", "pipeline"):
             account.client("iam").create_role(RoleName=f"clickstream-dev-{role}", AssumeRolePolicyDocument="{}")
         account.client("glue").create_database(DatabaseInput={"Name": "clickstream"})
-        account.client("athena").create_work_group(Name="analysts", Configuration={})
-        resources = [*tables.wanted(account), *functions.wanted(account, packed), *jobs.wanted(account, packed)]
+        account.client("athena").create_work_group(Name=account.settings.athena.workgroup, Configuration={})
+        resources = [*tables.resources(account), *functions.resources(account, packed), *jobs.resources(account, packed)]
         for resource in resources:
             if resource.title in {"table clickstream", "function simulate", "job clickstream_batch"}:
                 resource.create()
@@ -98,7 +98,7 @@ def definition(account, start=None, assign=None, **changed):
             retry |= {"IntervalSeconds": 1, "MaxAttempts": 1}
             retry.pop("JitterStrategy")
     if start:
-        began = {"began": datetime.now(UTC).isoformat()[:19] + "Z", "looked": 0, "run": "jr_1", "dates": ["2024-03-17"]}
+        began = {"started_at": datetime.now(UTC).isoformat()[:19] + "Z", "polls": 0, "run": "jr_1", "dates": ["2024-03-17"]}
         began |= assign or {}
         machine["States"]["Begin"] = {"Type": "Pass", "Assign": began, "Next": start}
         machine["StartAt"] = "Begin"
@@ -150,20 +150,21 @@ def test_every_task_is_retried_and_its_failure_told():
             assert all(retry["BackoffRate"] > 1 and retry["MaxAttempts"] >= 4 for retry in state["Retry"]), name
             (caught,) = state["Catch"]
             assert caught["ErrorEquals"] == ["States.ALL"], name
-            assert caught["Next"] == ("Failed" if name == "TellFailure" else "TellFailure"), name
-            assert name == "TellFailure" or caught["Assign"]["failed"] == name
+            assert caught["Next"] == ("Failed" if name == "NotifyFailure" else "NotifyFailure"), name
+            assert name == "NotifyFailure" or caught["Assign"]["failed"] == name
 
 
 def test_visits_become_rows_and_partitions(account, landing, told):
     landing.set()
     ended, states = execute(account, definition(account), seconds=2, rate=20)
     assert ended["status"] == "SUCCEEDED", ended
-    assert [state for state in states if state not in {"WaitForLanding", "ListLanded", "HasLanded"}] == [
-        "Simulate", "RunJob", "ListPartitions", "DescribeTable", "RegisterPartitions", "AreRegistered", "TellSuccess"
+    assert [state for state in states if state not in {"WaitForArrival", "ListArrived", "HasArrived"}] == [
+        "Simulate", "RunJob", "ListPartitions", "DescribeTable", "RegisterPartitions", "AreRegistered", "NotifySuccess"
     ]  # fmt: skip
     ((topic, said),) = told()
     assert topic == "PipelineSuccess"
-    assert "is in the table clickstream, by the run jr_" in said
+    assert said.startswith("The table clickstream has all visits that arrived before 20")
+    assert "Glue run: jr_" in said
     (run,) = account.client("glue").get_job_runs(JobName="clickstream_batch")["JobRuns"]
     assert run["JobRunState"] == "SUCCEEDED"
     assert registered(account) == folders(account) != set()
@@ -173,7 +174,7 @@ def test_partitions_that_are_there_are_left_alone(account, told):
     there = registered(account)
     ended, states = execute(account, definition(account, start="ListPartitions"))
     assert ended["status"] == "SUCCEEDED", ended
-    assert states == ["Begin", "ListPartitions", "DescribeTable", "RegisterPartitions", "AreRegistered", "TellSuccess"]
+    assert states == ["Begin", "ListPartitions", "DescribeTable", "RegisterPartitions", "AreRegistered", "NotifySuccess"]
     assert registered(account) == there
     assert [topic for topic, _ in told()] == ["PipelineSuccess"]
 
@@ -186,49 +187,49 @@ def test_a_job_that_fails_is_told_in_its_own_words(account, landing, told):
     ended, states = execute(account, definition(account), seconds=1, rate=5)
     account.client("s3").delete_object(Bucket=account.bucket("lake"), Key=key)
     assert ended["status"] == "FAILED"
-    assert states[-3:] == ["RunJob", "TellFailure", "Failed"]
+    assert states[-3:] == ["RunJob", "NotifyFailure", "Failed"]
     ((topic, said),) = told()
     assert topic == "PipelineFailure"
     assert said.startswith("RunJob failed: clickstream_batch: 100")
-    assert "a larger share than --max_quarantined_ratio 0.1; nothing was committed (States.TaskFailed)" in said
+    assert "a larger ratio than --max_quarantined_ratio 0.1; nothing was committed (States.TaskFailed)" in said
 
 
 def test_a_function_that_fails_is_told(account, told):
     ended, states = execute(account, definition(account), shape="nonsense")
     assert ended["status"] == "FAILED"
-    assert states == ["Simulate", "TellFailure", "Failed"]
+    assert states == ["Simulate", "NotifyFailure", "Failed"]
     assert told() == [("PipelineFailure", "Simulate failed: nonsense is not known to the simulator. (ValueError)")]
 
 
 def test_nothing_landed_is_told_in_the_end(account, landing, told):
     landing.clear()
-    impatient = replace(account.settings.pipeline["clickstream"], wait_minutes=1)
-    waiting = replace(account, settings=replace(account.settings, pipeline={"clickstream": impatient}))
+    impatient = account.settings.pipeline.model_copy(update={"wait_minutes": 1})
+    waiting = replace(account, settings=account.settings.model_copy(update={"pipeline": impatient}))
     time.sleep(1.1)  # whatever has landed, has landed before
     ended, states = execute(account, definition(waiting), seconds=1, rate=1)
     assert ended["status"] == "FAILED"
-    assert states == ["Simulate", *["WaitForLanding", "ListLanded", "HasLanded"] * 4, "TellFailure", "Failed"]
+    assert states == ["Simulate", *["WaitForArrival", "ListArrived", "HasArrived"] * 4, "NotifyFailure", "Failed"]
     ((_, said),) = told()
     assert said == (
-        "HasLanded failed: nothing landed in raw/clickstream within 1 minutes; see the function land_raw"
-        " (NothingLanded)"
+        "HasArrived failed: nothing arrived in raw/clickstream within 1 minutes; see the function land_raw"
+        " (NothingArrived)"
     )
 
 
 @pytest.mark.parametrize(
     ("state", "arguments"),
     [
-        ("ListLanded", {"Bucket": MISSING}),
+        ("ListArrived", {"Bucket": MISSING}),
         ("ListPartitions", {"Bucket": MISSING}),
         ("DescribeTable", {"Name": MISSING}),
         ("RegisterPartitions", {"TableName": MISSING}),
-        ("TellSuccess", {"TopicArn": f"arn:aws:sns:us-east-1:123456789012:{MISSING}"}),
+        ("NotifySuccess", {"TopicArn": f"arn:aws:sns:us-east-1:123456789012:{MISSING}"}),
     ],
 )
 def test_whatever_fails_is_told(account, told, state, arguments):
     ended, states = execute(account, definition(account, start=state, **{state: arguments}))
     assert ended["status"] == "FAILED"
-    assert states == ["Begin", state, "TellFailure", "Failed"]
+    assert states == ["Begin", state, "NotifyFailure", "Failed"]
     ((topic, said),) = told()
     assert topic == "PipelineFailure"
     assert said.startswith(f"{state} failed: ")
@@ -238,19 +239,19 @@ def test_a_partition_that_cannot_be_registered_is_told(account, told):
     refused = [{"ErrorCode": "InternalServiceException", "ErrorMessage": "not now"}]  # moto refuses none
     ended, states = execute(account, definition(account, start="AreRegistered", assign={"wrong": refused}))
     assert ended["status"] == "FAILED"
-    assert states == ["Begin", "AreRegistered", "TellFailure", "Failed"]
+    assert states == ["Begin", "AreRegistered", "NotifyFailure", "Failed"]
     assert told() == [("PipelineFailure", "RegisterPartitions failed: not now (InternalServiceException)")]
 
 
 def test_a_job_that_is_running_is_waited_for(account, told):
     glue = account.client("glue")
     runs = len(glue.get_job_runs(JobName="clickstream_batch")["JobRuns"])
-    (job,) = [job for job in jobs.wanted(account, package.build()) if job.name == "clickstream_batch"]
+    (job,) = [job for job in jobs.resources(account, package.build()) if job.name == "clickstream_batch"]
     replace(job, definition={**job.definition, "ExecutionProperty": {"MaxConcurrentRuns": 0}}).update()
     ended, states = execute(account, definition(account, start="RunJob"))
     job.update()
     assert ended["status"] == "FAILED"
-    assert states == ["Begin", "RunJob", "TellFailure", "Failed"]
+    assert states == ["Begin", "RunJob", "NotifyFailure", "Failed"]
     ((_, said),) = told()
     assert (
         said == "RunJob failed: Concurrent runs exceeded for clickstream_batch (Glue.ConcurrentRunsExceededException)"

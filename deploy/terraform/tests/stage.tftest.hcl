@@ -51,6 +51,13 @@ run "prod" {
     error_message = "unfinished uploads are paid for, for ever"
   }
   assert {
+    condition = anytrue([for rule in aws_s3_bucket_lifecycle_configuration.bucket["lake"].rule :
+      rule.filter[0].prefix == "tmp/" && rule.expiration[0].days <= 2
+      && rule.noncurrent_version_expiration[0].noncurrent_days == 1 if length(rule.expiration) > 0
+    ])
+    error_message = "rows that a run has materialized in tmp/ are kept"
+  }
+  assert {
     condition     = alltrue([for b in aws_s3_bucket.bucket : !b.force_destroy])
     error_message = "destroying prod would take its data"
   }
@@ -59,12 +66,12 @@ run "prod" {
     error_message = "the key is not rotated"
   }
 
-  # live tables can be restored and forget
+  # live tables can be restored and their items expire
   assert {
     condition = alltrue([for t in aws_dynamodb_table.live :
       t.point_in_time_recovery[0].enabled && t.ttl[0].enabled && t.deletion_protection_enabled
     ])
-    error_message = "a table cannot be restored, never forgets, or can be deleted by a slip"
+    error_message = "a table cannot be restored, keeps items for ever, or can be deleted by mistake"
   }
   assert {
     condition = (
@@ -92,37 +99,37 @@ run "prod" {
       [for name in keys(local.settings.archives) : "archive-${name}"],
       ["pipeline", "scheduler"],
     ))
-    error_message = "a role is missing, or stands for nothing"
+    error_message = "a role is missing, or belongs to nothing"
   }
   assert {
-    condition     = toset(keys(aws_sqs_queue.undelivered)) == toset(["land_raw", "store", "schedules"])
-    error_message = "what is given up has no place to wait"
+    condition     = toset(keys(aws_sqs_queue.dead_letter)) == toset(["land_raw", "store", "schedules"])
+    error_message = "a dead-letter queue is missing, or belongs to nothing"
   }
 
-  # every alarm is told and has its line in the runbook
+  # every alarm notifies a topic and has its row in the runbook
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.alarm : length(alarm.alarm_actions) == 1])
-    error_message = "an alarm tells nobody"
+    error_message = "an alarm notifies nobody"
   }
   assert {
     condition = alltrue([for alarm in merge(
       aws_cloudwatch_metric_alarm.alarm,
-      { for name, alarm in aws_cloudwatch_metric_alarm.quarantined_share : alarm.alarm_name => alarm },
+      { for name, alarm in aws_cloudwatch_metric_alarm.quarantined_ratio : alarm.alarm_name => alarm },
     ) : strcontains(file("${path.module}/../../docs/runbook.md"), "| `${split(".", alarm.alarm_name)[0]}` |")])
-    error_message = "docs/runbook.md says nothing of an alarm"
+    error_message = "docs/runbook.md has no row for an alarm"
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.alarm["no_data.events"].period == 900
-    error_message = "silence is noticed later than the settings say"
+    error_message = "no_data has another period than the settings"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.alarm["batch_time.events_stream"].threshold == 70
-    error_message = "a batch may take more of its window than the settings say"
+    condition     = aws_cloudwatch_metric_alarm.alarm["batch_utilization.events_stream"].threshold == 70
+    error_message = "batch utilization has another threshold than the settings"
   }
 
   # queries have a limit
   assert {
-    condition     = alltrue([for w in aws_athena_workgroup.workgroup : w.configuration[0].bytes_scanned_cutoff_per_query == 10737418240])
+    condition     = aws_athena_workgroup.workgroup.configuration[0].bytes_scanned_cutoff_per_query == 10737418240
     error_message = "a query may read more than the settings say"
   }
 }

@@ -1,0 +1,45 @@
+"""Athena's DDL as Spark takes it."""
+
+from deploy import ddl
+
+COLUMNS = """
+    at timestamp COMMENT 'When',
+    also array<timestamp> COMMENT 'When else',
+    timestamp_text string COMMENT 'A text'
+"""
+ICEBERG = f"""
+CREATE TABLE visits ({COLUMNS}, day date COMMENT 'Day of at')
+PARTITIONED BY (day) LOCATION 's3://lake/visits/' TBLPROPERTIES ('table_type' = 'ICEBERG')
+"""
+PLAIN = f"""
+CREATE EXTERNAL TABLE visits ({COLUMNS}) PARTITIONED BY (day date COMMENT 'Day of at')
+STORED AS PARQUET LOCATION 's3://lake/visits/' TBLPROPERTIES ('parquet.compression' = 'ZSTD')
+"""
+
+
+def test_a_timestamp_of_an_iceberg_table_has_no_zone():
+    table = ddl.read(ICEBERG)
+    assert table.schema == "at timestamp_ntz, also array<timestamp_ntz>, timestamp_text string, day date"
+    assert ddl.spark_create(table) == (
+        "create table if not exists visits (at timestamp_ntz comment 'When',"
+        " also array<timestamp_ntz> comment 'When else', timestamp_text string comment 'A text',"
+        " day date comment 'Day of at') using iceberg partitioned by (day) location 's3://lake/visits/'"
+    )
+
+
+def test_a_timestamp_of_a_plain_table_is_sparks():
+    table = ddl.read(PLAIN)
+    assert table.schema == "at timestamp, also array<timestamp>, timestamp_text string, day date"
+
+
+def test_the_catalog_has_athenas_types_of_both():
+    for sql in (ICEBERG, PLAIN):
+        kinds = [column.kind for column in ddl.read(sql).columns]
+        assert kinds == ["timestamp", "array<timestamp>", "string", "date"]
+
+
+def test_the_quarantine_is_an_iceberg_table():
+    (table,) = [table for table in ddl.tables("s3://lake") if table.name == "quarantine"]
+    assert table.is_iceberg
+    assert table.partitions == ("source", "arrived_date")
+    assert "replayed_at timestamp_ntz" in table.schema
