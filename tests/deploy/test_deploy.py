@@ -339,7 +339,10 @@ def test_a_jobs_definition_is_whole(account):
         arguments = definition["DefaultArguments"]
         assert arguments["--datalake-formats"] == "iceberg"
         assert arguments["--conf"].startswith("spark.hadoop.fs.s3a.endpoint.region=us-east-1 --conf ")
-        assert "--conf spark.sql.catalog.glue_catalog.warehouse=s3://clickstream-dev-lake-123456789012/" in arguments["--conf"]
+        assert (
+            "--conf spark.sql.catalog.glue_catalog.warehouse=s3://clickstream-dev-lake-123456789012/"
+            in arguments["--conf"]
+        )
         assert arguments["--TempDir"] == "s3://clickstream-dev-lake-123456789012/tmp"
         assert arguments["--quarantine_table"] == "glue_catalog.clickstream.quarantine"
         assert arguments["--extra-py-files"].endswith("clickstream-0.1.0-py3-none-any.whl")

@@ -224,7 +224,9 @@ def test_a_mistake_is_a_sentence(folder, sections, sentence):
 
 def test_two_mistakes_are_both_named(folder):
     write(folder, jobs={"replay": {"workers": -3, "flax": True}})
-    with pytest.raises(SettingsError, match=r"^own: jobs\.replay\.workers .+; own: there is no setting jobs\.replay\.fl"):
+    with pytest.raises(
+        SettingsError, match=r"^own: jobs\.replay\.workers .+; own: there is no setting jobs\.replay\.fl"
+    ):
         Settings.read("own", folder)
 
 

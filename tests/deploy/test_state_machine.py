@@ -40,7 +40,11 @@ def account():
             account.client("iam").create_role(RoleName=f"clickstream-dev-{role}", AssumeRolePolicyDocument="{}")
         account.client("glue").create_database(DatabaseInput={"Name": "clickstream"})
         account.client("athena").create_work_group(Name=account.settings.athena.workgroup, Configuration={})
-        resources = [*tables.resources(account), *functions.resources(account, packed), *jobs.resources(account, packed)]
+        resources = [
+            *tables.resources(account),
+            *functions.resources(account, packed),
+            *jobs.resources(account, packed),
+        ]
         for resource in resources:
             if resource.title in {"table clickstream", "function simulate", "job clickstream_batch"}:
                 resource.create()
@@ -98,7 +102,12 @@ def definition(account, start=None, assign=None, **changed):
             retry |= {"IntervalSeconds": 1, "MaxAttempts": 1}
             retry.pop("JitterStrategy")
     if start:
-        began = {"started_at": datetime.now(UTC).isoformat()[:19] + "Z", "polls": 0, "run": "jr_1", "dates": ["2024-03-17"]}
+        began = {
+            "started_at": datetime.now(UTC).isoformat()[:19] + "Z",
+            "polls": 0,
+            "run": "jr_1",
+            "dates": ["2024-03-17"],
+        }
         began |= assign or {}
         machine["States"]["Begin"] = {"Type": "Pass", "Assign": began, "Next": start}
         machine["StartAt"] = "Begin"
@@ -174,7 +183,14 @@ def test_partitions_that_are_there_are_left_alone(account, told):
     there = registered(account)
     ended, states = execute(account, definition(account, start="ListPartitions"))
     assert ended["status"] == "SUCCEEDED", ended
-    assert states == ["Begin", "ListPartitions", "DescribeTable", "RegisterPartitions", "AreRegistered", "NotifySuccess"]
+    assert states == [
+        "Begin",
+        "ListPartitions",
+        "DescribeTable",
+        "RegisterPartitions",
+        "AreRegistered",
+        "NotifySuccess",
+    ]
     assert registered(account) == there
     assert [topic for topic, _ in told()] == ["PipelineSuccess"]
 
