@@ -4,6 +4,8 @@ import pytest
 
 from deploy import settings
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 
 def test_it_is_formatted_and_valid(terraform):
     terraform("fmt", "-check", "-diff", "-recursive")
