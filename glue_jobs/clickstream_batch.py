@@ -29,9 +29,7 @@ class Arguments:
     raw_path: Annotated[str, "JSON lines, plain or gzip, in nested folders; a pattern like 'raw/arrived=2024-03-*'"]
     clickstream_path: Annotated[Folder, "the table's folder"]
     quarantine_table: Annotated[Table, "where lines go that break a rule"]
-    max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(
-        1
-    )
+    max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(1)
     run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
 

@@ -35,9 +35,7 @@ class Arguments:
     mode: Annotated[Literal["merge", "rebuild"], "merge adds what the table lacks; rebuild replaces dates"] = "merge"
     start_date: Annotated[date | None, "the first day of the events that are loaded"] = None
     end_date: Annotated[date | None, "the last day"] = None
-    max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(
-        1
-    )
+    max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(1)
     run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
     def __post_init__(self) -> None:

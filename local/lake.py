@@ -25,10 +25,10 @@ def exists(lake: Path) -> bool:
 def session(lake: Path) -> SparkSession:
     """Start Spark on the lake, with every table and view of ``ddl``; raise ``TableError`` for a copy of a lake."""
     lake.mkdir(parents=True, exist_ok=True)
-    made_at = _noted(lake).setdefault("lake", str(lake))
+    made_at = _remembered(lake).setdefault("lake", str(lake))
     if made_at != str(lake):
         raise TableError(f"the lake {lake} was made as {made_at}, where its tables look for their files; move it back")
-    _note(lake, {"lake": str(lake)})
+    _remember(lake, {"lake": str(lake)})
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
     log_settings = Path(__file__).with_name("log4j2.properties")
@@ -64,7 +64,7 @@ def session(lake: Path) -> SparkSession:
 def create_tables(spark: SparkSession, lake: Path) -> None:
     """Apply ``ddl``: Iceberg tables in the catalog, the others as views of their files, and the views."""
     spark.sql("create namespace if not exists clickstream")
-    paths = _noted(lake)
+    paths = _remembered(lake)
     for table in ddl.tables(str(lake)):
         if table.is_iceberg:
             spark.sql(ddl.spark_create(table))
@@ -76,26 +76,26 @@ def create_tables(spark: SparkSession, lake: Path) -> None:
 
 
 def remember_paths(lake: Path, arguments: list[str]) -> None:
-    """Note where a job was told to put a plain table (``--<table>_path``), as a catalog would."""
+    """Remember where a job put a plain table (``--<table>_path``), as a catalog would."""
     names = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     plain = [table.name for table in ddl.tables(str(lake)) if not table.is_iceberg]
     for name in plain:
         names.add_argument(f"--{name}_path", nargs="?")
     given = vars(names.parse_known_args(arguments)[0])
     paths = {name: _absolute(given[f"{name}_path"]) for name in plain if given[f"{name}_path"]}
-    _note(lake, paths)
+    _remember(lake, paths)
 
 
 def _absolute(path: str) -> str:
     return path if ":/" in path else str(Path(path).absolute())
 
 
-def _noted(lake: Path) -> dict[str, str]:
-    noted = lake / "paths.json"
-    return dict(json.loads(noted.read_text())) if noted.exists() else {}
+def _remembered(lake: Path) -> dict[str, str]:
+    remembered = lake / "paths.json"
+    return dict(json.loads(remembered.read_text())) if remembered.exists() else {}
 
 
-def _note(lake: Path, paths: dict[str, str]) -> None:
+def _remember(lake: Path, paths: dict[str, str]) -> None:
     whole = lake / f"paths.{os.getpid()}.json"
-    whole.write_text(json.dumps(_noted(lake) | paths, indent=2))
+    whole.write_text(json.dumps(_remembered(lake) | paths, indent=2))
     whole.rename(lake / "paths.json")

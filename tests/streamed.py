@@ -50,7 +50,7 @@ class Streamed:
         (self.checkpoint / "commits" / str(batch)).unlink()
         (self.checkpoint / "commits" / f".{batch}.crc").unlink()
 
-    def refused(self) -> list[str]:
+    def quarantined(self) -> list[str]:
         """Read the texts in the quarantine."""
         return sorted(row["raw"] for row in self.trial.quarantine())
 

@@ -1,12 +1,12 @@
--- Why rows were refused, and an example of each: what to mend first.
+-- Why rows were quarantined, and an example of each: what to mend first.
 SELECT
     source,
     reason,
-    count(*) AS refused,
+    count(*) AS quarantined,
     min(arrived_date) AS since,
     substr(min(raw), 1, 40) AS example
 FROM quarantine
 CROSS JOIN unnest(reasons) AS broken (reason)
 GROUP BY source, reason
-ORDER BY refused DESC, source, reason
+ORDER BY quarantined DESC, source, reason
 LIMIT 10

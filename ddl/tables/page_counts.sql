@@ -12,7 +12,7 @@ CREATE TABLE page_counts (
     views bigint COMMENT 'Views of the page in the window',
     users bigint COMMENT 'Distinct users among them, to within a standard error of 0.8%',
     users_sketch binary COMMENT 'The users as a DataSketches HLL sketch: Spark merges windows by hll_union_agg',
-    batch string COMMENT 'The batch of the stream that wrote the row; if it is landed again, it replaces what it added',
+    batch string COMMENT 'The batch of the stream that wrote the row; if it is processed again, it replaces what it added',
     views_before bigint COMMENT 'Views without those of that batch',
     window_date date COMMENT 'Day of window_start in UTC; a partition'
 )

@@ -5,7 +5,7 @@ ClickstreamError
 ├── InputError             what the job reads is not there
 ├── TableError             a table is missing or has another schema
 ├── CountsError            read is not the sum of its outcomes
-├── QuarantineRatioError   too much of the input was refused
+├── QuarantineRatioError   too much of the input breaks rules
 ├── ConcurrentCommitError  another writer committed first
 ├── PutError               a stream is not there, or does not take the records
 └── StreamError            a streaming query ended; what it had committed stays
@@ -33,7 +33,7 @@ class CountsError(ClickstreamError):
 
 
 class QuarantineRatioError(ClickstreamError):
-    """Too much of the input was refused."""
+    """Too much of the input breaks rules."""
 
 
 class StreamError(ClickstreamError):

@@ -27,7 +27,7 @@ VISITS = """
         (18, 'FR', 'ada', '/')
     as clickstream (day, country, user_id, page_url)
 """
-REFUSED = """
+QUARANTINED = """
     select * from values
         ('events', array('empty', 'not_utf8'), date '2024-03-17', 'b'),
         ('events', array('empty'), date '2024-03-16', 'a'),
@@ -75,7 +75,7 @@ ANSWERS = {
         ],
     ),
     "quarantined_per_reason": (
-        {"quarantine": REFUSED},
+        {"quarantine": QUARANTINED},
         [
             ("events", "empty", 2, THE_16TH, "a"),
             ("clickstream", "empty", 1, THE_18TH, "c"),

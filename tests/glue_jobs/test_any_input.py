@@ -77,7 +77,7 @@ def run_all(trial: Trial, job: str, files: list[File]) -> None:
         getattr(trial, job)(raw_path=str(trial.raw / f"run-{run}"))
 
 
-def refused(files: list[File], bad: dict) -> Counter:
+def expected_quarantine(files: list[File], bad: dict) -> Counter:
     return Counter((line, tuple(bad[line])) for file in files for line, said in file.lines if not said)
 
 
@@ -102,7 +102,7 @@ def test_events_end_as_if_they_had_come_at_once(new_trial, files):
     }
     assert len(trial.events()) == len(actual)
     assert actual == kept
-    assert quarantined(trial) == refused(files, BAD_EVENTS)
+    assert quarantined(trial) == expected_quarantine(files, BAD_EVENTS)
 
 
 @properties.of_runs(3)
@@ -114,7 +114,7 @@ def test_visits_end_as_if_they_had_come_at_once(new_trial, files):
     kept = {(said[0], SAME_INSTANTS[said[1]], said[2]) for file in files for _, said in file.lines if said}
     rows = [(row["user_id"], row["event_time"], row["browser"]) for row in trial.clickstream()]
     assert Counter(rows) == Counter(kept)
-    assert quarantined(trial) == refused(files, BAD_VISITS)
+    assert quarantined(trial) == expected_quarantine(files, BAD_VISITS)
 
 
 def any_lines(good: Callable[[str], str]) -> st.SearchStrategy:
@@ -138,12 +138,12 @@ def accepted_lines(lines: list[bytes], trial: Trial, counts: dict) -> Counter:
     outcomes = ("written", "duplicate", "quarantined", "skipped_dates", "skipped_anonymous")
     assert counts["read"] == sum(counts[outcome] for outcome in outcomes) == sent.total()
 
-    refused = Counter()
+    quarantined_lines = Counter()
     for row in trial.quarantine():
-        refused[base64.b64decode(row["raw"]) if row["is_base64"] else row["raw"].encode()] += 1
-    assert refused.total() == counts["quarantined"]
-    assert not refused - sent
-    accepted = sent - refused
+        quarantined_lines[base64.b64decode(row["raw"]) if row["is_base64"] else row["raw"].encode()] += 1
+    assert quarantined_lines.total() == counts["quarantined"]
+    assert not quarantined_lines - sent
+    accepted = sent - quarantined_lines
     assert accepted.total() == counts["written"] + counts["duplicate"]
     return accepted
 
@@ -155,10 +155,10 @@ def test_any_bytes_become_an_event_or_a_quarantined_row(new_trial, lines):
     trial.send([b"first", *lines])
     counts = trial.events_batch()
     accepted = accepted_lines([b"first", *lines], trial, counts)
-    landed = {row["payload"].encode() for row in trial.events()}
+    stored = {row["payload"].encode() for row in trial.events()}
     assert len(trial.events()) == counts["written"]
-    assert landed <= set(accepted)
-    assert len(set(accepted) - landed) <= counts["duplicate"]
+    assert stored <= set(accepted)
+    assert len(set(accepted) - stored) <= counts["duplicate"]
 
 
 @properties.of_runs(3)

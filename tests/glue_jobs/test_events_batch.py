@@ -23,7 +23,7 @@ def uuids(trial):
     return sorted(row["event_uuid"] for row in trial.events())
 
 
-def test_github_webhooks_land_byte_for_byte(trial):
+def test_github_webhooks_are_loaded_byte_for_byte(trial):
     sent = gzip.decompress(WEBHOOKS.read_bytes()).decode().splitlines()
     counts = trial.events_batch(raw_path=str(WEBHOOKS))
     assert (counts["read"], counts["written"], counts["quarantined"]) == (329, 329, 0)
@@ -106,7 +106,7 @@ def test_merge_takes_only_the_dates_asked_for(trial):
     assert uuids(trial) == ["a", "c"]
 
 
-def test_dates_in_the_wrong_order_are_refused(trial):
+def test_dates_in_the_wrong_order_are_quarantined(trial):
     with pytest.raises(errors.ArgumentError, match="--start_date 2024-03-18 is after --end_date 2024-03-17"):
         trial.events_batch(start_date=date(2024, 3, 18), end_date=date(2024, 3, 17))
 

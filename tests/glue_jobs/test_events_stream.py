@@ -53,7 +53,7 @@ def test_records_are_loaded_once_and_counted(stream, capsys):
     stream.put(event("b"), event("c", user_id="ada"))
     stream.run()
     assert stream.uuids() == ["a", "b", "c"]
-    assert stream.refused() == ["x", "x"]
+    assert stream.quarantined() == ["x", "x"]
     assert {row["payload"] for row in stream.trial.events()} == {event("a"), event("b"), event("c", user_id="ada")}
     assert {row["arrived_at"] for row in stream.trial.events()} == {"2024-03-17T12:00:00Z"}
     assert {row["origin"] for row in stream.trial.quarantine()} == {"kinesis:events@2024-03-17T12:00:00.000Z"}
@@ -119,20 +119,21 @@ def test_an_earlier_record_read_later_takes_the_place(stream):
 def test_a_batch_that_is_read_again_adds_what_it_lacks(spark, stream, capsys):
     stream.put(event("a"), event("b"), "x")
     stream.run()
-    rows, refused = stream.trial.events(), stream.trial.quarantine()
+    rows, quarantined = stream.trial.events(), stream.trial.quarantine()
     capsys.readouterr()
     stream.forget(0)
     stream.run()
     assert [(line["Written"], line["Duplicate"]) for line in metrics(capsys)] == [(0, 2)]
-    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
+    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, quarantined)
 
     stream.forget(0)
     stream.put(event("a"), event("b"), "x", event("c"), "y", again=0)  # <- Glue reads on from where the batch began
     stream.run()
-    assert (stream.uuids(), stream.refused()) == (["a", "b", "c"], ["x", "y"])
+    assert (stream.uuids(), stream.quarantined()) == (["a", "b", "c"], ["x", "y"])
 
-    noted = spark.table(f"{stream.trial.events_table}.snapshots").selectExpr("summary['clickstream.batch']").distinct()
-    assert {row[0] for row in noted.collect()} == {None, "0"}
+    snapshots = spark.table(f"{stream.trial.events_table}.snapshots")
+    batches = snapshots.selectExpr("summary['clickstream.batch']").distinct()
+    assert {row[0] for row in batches.collect()} == {None, "0"}
 
 
 def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monkeypatch):
@@ -145,9 +146,9 @@ def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monk
         full.setattr(quarantine, "add", no_space)
         with pytest.raises(errors.StreamError, match="No space left on device"):
             stream.run()
-    assert (stream.uuids(), stream.refused()) == (["a"], [])
+    assert (stream.uuids(), stream.quarantined()) == (["a"], [])
     stream.run()
-    assert (stream.uuids(), stream.refused()) == (["a"], ["x", "y"])
+    assert (stream.uuids(), stream.quarantined()) == (["a"], ["x", "y"])
 
 
 @pytest.mark.parametrize("log", ["offsets", "commits"])
@@ -166,10 +167,10 @@ def test_without_a_checkpoint_nothing_is_doubled(stream):
     for hour in range(3):
         stream.put(event("a"), event(f"b{hour}"), f"x{hour}", at=NOON + timedelta(hours=2 * hour))
     stream.run()
-    rows, refused = stream.trial.events(), stream.trial.quarantine()
+    rows, quarantined = stream.trial.events(), stream.trial.quarantine()
     shutil.rmtree(stream.checkpoint)
     stream.run()
-    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, refused)
+    assert (stream.trial.events(), stream.trial.quarantine()) == (rows, quarantined)
 
 
 def test_a_batch_that_another_writer_overtakes_is_tried_again(stream, monkeypatch, caplog):

@@ -80,7 +80,7 @@ def streamed(spark, trial, endpoint) -> Streamed:
     return Streamed(trial, endpoint)
 
 
-def test_every_malformed_record_is_refused_with_its_reasons(streamed):
+def test_every_malformed_record_is_quarantined_with_its_reasons(streamed):
     malformed = {
         b"GET /healthz HTTP/1.1 200": ["not_a_json_object"],
         b"x" * (MIB - len("ada")): ["not_a_json_object"],  # <- as large as a record can be
@@ -92,11 +92,11 @@ def test_every_malformed_record_is_refused_with_its_reasons(streamed):
     }
     streamed.put(event("before"), *malformed, event("after"))
     streamed.run()
-    refused = {
+    quarantined = {
         base64.b64decode(row["raw"]) if row["is_base64"] else row["raw"].encode(): row["reasons"]
         for row in streamed.trial.quarantine()
     }
-    assert refused == malformed
+    assert quarantined == malformed
     assert streamed.uuids() == ["after", "before"]
 
 

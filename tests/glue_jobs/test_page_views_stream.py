@@ -1,4 +1,4 @@
-"""Page views -> counts per window and page, in a table and a stream; a batch landed again replaces what it added."""
+"""Page views -> counts per window and page, in a table and a stream; a batch processed again replaces what it added."""
 
 import json
 from collections import defaultdict
@@ -91,7 +91,7 @@ def test_counts_are_those_of_all_views_however_they_are_batched(page_views):
         assert whole["users"] == len(set().union(*[users[page, minute] for page in active]))
 
 
-def test_a_batch_that_is_landed_again_replaces_what_it_added(page_views):
+def test_a_batch_that_is_processed_again_replaces_what_it_added(page_views):
     page_views.put(view("/a"), view("/a", "bob"))
     page_views.put(view("/a"), "x")
     page_views.run()
@@ -99,7 +99,7 @@ def test_a_batch_that_is_landed_again_replaces_what_it_added(page_views):
     page_views.put(view("/a"), "x", view("/a", "cyd"), view("/b"), again=1)  # <- Glue reads on from where it began
     page_views.run()
     assert page_views.stored() == {("/a", "12:00"): (4, 3), ("/b", "12:00"): (1, 1)}
-    assert page_views.refused() == ["x"]
+    assert page_views.quarantined() == ["x"]
 
 
 def test_a_run_that_ends_before_it_has_told_of_it_is_completed(page_views, monkeypatch):
@@ -116,7 +116,7 @@ def test_a_run_that_ends_before_it_has_told_of_it_is_completed(page_views, monke
     page_views.run()
     assert page_views.stored() == {("/a", "12:00"): (1, 1)}
     assert page_views.live()["*", "2024-03-17T12:00:00.000Z"]["views"] == 1
-    assert page_views.refused() == ["x"]
+    assert page_views.quarantined() == ["x"]
 
 
 def test_late_views_are_quarantined_and_others_find_their_window(page_views):

@@ -87,7 +87,7 @@ def activity(rows: set[tuple]) -> list[dict]:
     return found
 
 
-def told(rows: list[dict]) -> list[dict]:
+def as_text(rows: list[dict]) -> list[dict]:
     return sorted(({name: plain_value(row[name]) for name in sorted(row)} for row in rows), key=json.dumps)
 
 
@@ -114,8 +114,8 @@ def test_the_tables_end_as_one_run_over_everything_would_leave_them(new_trial, u
         run_sessions(trial, kind)
 
     expected = sessions_oracle.session_events(activity(before), GAP, LONGEST)
-    assert told(trial.session_events()) == told(expected)
-    assert told(trial.sessions()) == told(list(sessions_oracle.sessions(expected)))
+    assert as_text(trial.session_events()) == as_text(expected)
+    assert as_text(trial.sessions()) == as_text(list(sessions_oracle.sessions(expected)))
 
 
 def run_sessions(trial: Trial, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Events -> sessions, run after run: what is made again, what is refused, and what a run leaves alone."""
+"""Events -> sessions, run after run: what is made again, what is quarantined, and what a run leaves alone."""
 
 from datetime import date
 
@@ -75,15 +75,15 @@ def test_only_the_piece_of_a_cut_session_is_made_again(trial):
     assert counts["session_events"] == 2
 
 
-def test_late_events_are_refused_with_a_reason_and_taken_with_a_longer_lookback(trial):
+def test_late_events_are_quarantined_with_a_reason_and_taken_with_a_longer_lookback(trial):
     trial.send([act("a", 0), act("b", 10)], "arrived=2024-03-18/10/a.jsonl")
     trial.send([act("c", 20)], "arrived=2024-03-18/11/a.jsonl")
     counts = trial.sessions_batch(lookback_days=1)
     assert found(trial) == {"ada-1": "ab"}
     assert (counts["read"], counts["written"], counts["quarantined_by_reason"]) == (3, 2, {"late_beyond_lookback": 1})
-    (refused,) = trial.quarantine()
-    assert (refused["source"], refused["reasons"]) == ("session_events", ["late_beyond_lookback"])
-    assert (refused["raw"], refused["arrived_date"]) == (act("c", 20), "2024-03-18")
+    (quarantined,) = trial.quarantine()
+    assert (quarantined["source"], quarantined["reasons"]) == ("session_events", ["late_beyond_lookback"])
+    assert (quarantined["raw"], quarantined["arrived_date"]) == (act("c", 20), "2024-03-18")
 
     trial.sessions_batch(lookback_days=2)
     assert found(trial) == {"ada-1": "abc"}
@@ -125,7 +125,7 @@ def test_expired_snapshots_are_made_up_for_by_comparing(spark, trial):
     assert (counts["read"], counts["written"], counts["duplicate"]) == (3, 1, 2)
 
 
-def test_other_sessions_than_the_tables_hold_are_refused_until_they_are_empty(spark, trial):
+def test_sessions_of_another_gap_are_an_error_until_the_tables_are_empty(spark, trial):
     trial.send([act("a", 0), act("b", 10)])
     trial.sessions_batch()
     with pytest.raises(errors.TableError, match="holds sessions with gap_seconds 1800, not 60; empty it"):

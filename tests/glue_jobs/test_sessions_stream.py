@@ -48,13 +48,13 @@ class Live(Streamed):
         }
         sessions_stream.main(self.trial.spark, sessions_stream.Arguments(**given | arguments))
 
-    def told(self) -> list[dict]:
+    def updates(self) -> list[dict]:
         return sent_to(self.client, self.stream)
 
     def live(self) -> dict[str, dict]:
         """Keep what has the highest version, as the store does; what is gone is left out."""
         newest = {}
-        for sent in self.told():
+        for sent in self.updates():
             store.read(json.dumps(sent).encode(), store.Session)  # <- it takes it
             assert sent["version"] >= newest.get((sent["user_id"], sent["session_number"]), sent)["version"]
             newest[sent["user_id"], sent["session_number"]] = sent
@@ -71,13 +71,13 @@ def live(trial, endpoint, monkeypatch) -> Live:
     return Live(trial, endpoint, monkeypatch)
 
 
-def test_each_click_is_told_with_its_session_and_closed_ones_are_summed_up(live):
+def test_each_click_is_sent_with_its_session_and_closed_ones_are_summed_up(live):
     live.click(0, click(0, device_type="phone"), click(0, device_type="phone"))
     live.click(12, click(10), click(10, "bob"))  # <- exactly the gap: the same session
     live.click(22, click(21))  # <- a second more
     live.run()
-    told = live.told()
-    events = [(sent["event_name"], sent["session_id"], sent["new_session"]) for sent in told if "event_name" in sent]
+    updates = live.updates()
+    events = [(sent["event_name"], sent["session_id"], sent["new_session"]) for sent in updates if "event_name" in sent]
     assert sorted(events) == [
         ("ada@0", "ada-1", 1),
         ("ada@10", "ada-1", 0),
@@ -94,7 +94,7 @@ def test_each_click_is_told_with_its_session_and_closed_ones_are_summed_up(live)
     live.click(92, click(92, "cyd"))
     live.run()
     assert live.counts() == {"ada-1": (2, True), "ada-2": (1, True), "bob-1": (1, True), "cyd-1": (2, False)}
-    (closed,) = [sent for sent in live.told() if sent["session_id"] == "ada-1" and sent["is_closed"]]
+    (closed,) = [sent for sent in live.updates() if sent["session_id"] == "ada-1" and sent["is_closed"]]
     assert (closed["duration_seconds"], closed["device_type"], "event_name" in closed) == (10, "phone", False)
 
     live.click(100, click(99))  # <- the numbers go on
@@ -102,7 +102,7 @@ def test_each_click_is_told_with_its_session_and_closed_ones_are_summed_up(live)
     assert live.counts()["ada-3"] == (1, False)
 
 
-def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_refused(live):
+def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quarantined(live):
     live.click(0, click(0))
     live.click(30, click(16), click(30))
     live.run()
@@ -110,7 +110,7 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_refuse
     live.click(60, click(8))  # <- within the gap of both: they become one
     live.run()
     assert live.counts() == {"ada-1": (3, False), "ada-2": (1, False)}
-    (gone,) = [sent for sent in live.told() if not sent["event_count"]]
+    (gone,) = [sent for sent in live.updates() if not sent["event_count"]]
     assert (gone["session_id"], gone["is_closed"]) == ("ada-3", True)
 
     live.click(90, click(-1), click(0, "bob"))  # <- the watermark is at 0
@@ -119,7 +119,7 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_refuse
     assert live.counts() == {"ada-1": (3, True), "ada-2": (1, False), "bob-1": (1, True)}
 
 
-def test_a_batch_that_is_landed_again_tells_the_same(live, monkeypatch):
+def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
     live.click(0, click(0), click(0, "bob"))
     live.click(100, click(100), click(95, "bob"), "x")
 
@@ -130,16 +130,16 @@ def test_a_batch_that_is_landed_again_tells_the_same(live, monkeypatch):
         full.setattr(quarantine, "add", no_space)
         with pytest.raises(errors.StreamError, match="No space left on device"):
             live.run()
-    assert live.refused() == []
+    assert live.quarantined() == []
     live.run()
     counts = {"ada-1": (1, True), "ada-2": (1, False), "bob-1": (1, True), "bob-2": (1, False)}
     assert live.counts() == counts
-    assert live.refused() == ["x"]
+    assert live.quarantined() == ["x"]
     live.forget(1)
     live.click(100, click(100), click(95, "bob"), "x", click(101), again=1)  # <- Glue reads on from where it began
     live.run()
     assert live.counts() == counts | {"ada-2": (2, False)}
-    assert live.refused() == ["x"]
+    assert live.quarantined() == ["x"]
 
 
 def test_a_session_is_cut_at_its_maximum_over_many_batches(live):
@@ -160,7 +160,7 @@ def test_a_user_who_was_away_for_long_is_a_new_one(live):
     live.click(3 * day, click(3 * day, "bob"))
     live.click(3 * day, click(3 * day))
     live.run(state_ttl_days=PositiveInt(1))
-    assert sorted({sent["session_id"] for sent in live.told() if sent["user_id"] != "cyd"}) == [
+    assert sorted({sent["session_id"] for sent in live.updates() if sent["user_id"] != "cyd"}) == [
         "ada-1",
         "ada-2",
         "bob-1",
@@ -190,7 +190,7 @@ def test_what_a_client_can_send_does_not_stop_the_stream(live):
     live.click(0, *broken, click(0, "u" * 2028), click(0, event_name="n" * 1_000_000))
     live.click(0)
     live.run()
-    assert live.refused() == sorted(broken)
+    assert live.quarantined() == sorted(broken)
     assert live.counts() == {"ada-1": (1, False), "u" * 2028 + "-1": (1, False)}
 
 
@@ -230,11 +230,11 @@ def test_live_sessions_are_those_of_the_batch_and_of_the_rules(live):
     by_rules = {}
     for row in sessions_oracle.session_events(activity, gap, timedelta(hours=24)):
         by_rules.setdefault(row["session_id"], []).append(row["event_time"])
-    assert {name: (len(times), _told(times[0]), _told(times[-1])) for name, times in by_rules.items()} == {
+    assert {name: (len(times), _iso(times[0]), _iso(times[-1])) for name, times in by_rules.items()} == {
         name: (sent["event_count"], sent["started_at"], sent["ended_at"]) for name, sent in live.live().items()
     }
-    assert live.refused() == []
+    assert live.quarantined() == []
 
 
-def _told(at: datetime) -> str:
+def _iso(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"

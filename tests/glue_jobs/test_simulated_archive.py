@@ -66,7 +66,7 @@ def archive(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def landed(spark, tmp_path_factory, archive):
+def loaded(spark, tmp_path_factory, archive):
     """Run the job once; give its counts and the files that readers see."""
     trial = Trial(spark, tmp_path_factory.mktemp("lake"))
     counts = trial.events_batch(raw_path=str(archive[0] / "events"))
@@ -74,27 +74,27 @@ def landed(spark, tmp_path_factory, archive):
     return counts, [row.file_path.removeprefix("file:") for row in paths]
 
 
-def test_the_counts_are_the_truth(archive, landed):
-    _, truth, _ = archive
-    counts, _ = landed
-    assert counts["read"] == truth.lines
-    assert counts["written"] == truth.distinct + truth.conflicts
-    assert counts["duplicate"] == truth.duplicates > 0
-    assert counts["conflict"] == truth.conflicts > 0
-    assert counts["quarantined"] == truth.malformed > 0
+def test_the_counts_are_those_that_were_sent(archive, loaded):
+    _, sent, _ = archive
+    counts, _ = loaded
+    assert counts["read"] == sent.lines
+    assert counts["written"] == sent.distinct + sent.conflicts
+    assert counts["duplicate"] == sent.duplicates > 0
+    assert counts["conflict"] == sent.conflicts > 0
+    assert counts["quarantined"] == sent.malformed > 0
 
 
-def test_the_counts_of_visits_are_the_truth(trial, archive):
-    out, _, truth = archive
+def test_the_counts_of_visits_are_those_that_were_sent(trial, archive):
+    out, _, sent = archive
     counts = trial.clickstream_batch(raw_path=str(out / "visits"))
-    assert counts["read"] == truth.lines
-    assert counts["written"] == truth.distinct
-    assert counts["duplicate"] == truth.duplicates > 0
-    assert counts["quarantined"] == truth.malformed > 0
+    assert counts["read"] == sent.lines
+    assert counts["written"] == sent.distinct
+    assert counts["duplicate"] == sent.duplicates > 0
+    assert counts["quarantined"] == sent.malformed > 0
 
 
-def test_duckdb_finds_the_same_rows(archive, landed):
-    raw, (counts, files) = f"{archive[0]}/events/arrived=*/*/*.json.gz", landed
+def test_duckdb_finds_the_same_rows(archive, loaded):
+    raw, (counts, files) = f"{archive[0]}/events/arrived=*/*/*.json.gz", loaded
     with duckdb.connect() as duck:
         duck.execute(f"create table expected as {EVENTS}", {"raw": raw})
         duck.execute(f"create table actual as {TABLE}", {"files": files})
@@ -103,16 +103,16 @@ def test_duckdb_finds_the_same_rows(archive, landed):
         assert duck.sql("(from actual except all from expected) limit 3").fetchall() == []
 
 
-def test_a_partition_is_one_file(landed):
-    _, files = landed
+def test_a_partition_is_one_file(loaded):
+    _, files = loaded
     folders = [file.rpartition("/")[0] for file in files]
     assert len(set(folders)) == len(folders)
     assert TYPES * DAYS * 0.8 < len(folders) <= TYPES * (DAYS + 1)  # rare types miss a day, the last night is a fourth
     assert any(folder.endswith("/event_type=payment/created_date=2024-03-01") for folder in folders)
 
 
-def test_files_are_zstd_and_sorted_by_time(landed):
-    _, files = landed
+def test_files_are_zstd_and_sorted_by_time(loaded):
+    _, files = loaded
     codecs = duckdb.execute("select distinct compression from parquet_metadata($files)", {"files": files}).fetchall()
     assert codecs == [("ZSTD",)]
     unsorted = """
@@ -124,9 +124,9 @@ def test_files_are_zstd_and_sorted_by_time(landed):
     assert duckdb.execute(unsorted, {"files": files}).fetchall() == [(0,)]
 
 
-def test_times_are_no_int96(landed):
+def test_times_are_no_int96(loaded):
     kinds = "select distinct name, type from parquet_schema($files) where name in ('created_ts', 'arrived_at')"
-    found = duckdb.execute(kinds, {"files": landed[1][:3]}).fetchall()
+    found = duckdb.execute(kinds, {"files": loaded[1][:3]}).fetchall()
     assert sorted(found) == [("arrived_at", "INT64"), ("created_ts", "INT64")]
 
 

@@ -24,10 +24,11 @@ from pyspark.sql import DataFrame, SparkSession
 sys.path.insert(0, str(Path(__file__).parents[2] / "glue_jobs"))
 
 import events_stream
-from clickstream.runtime import counts, glue
+from clickstream.runtime import glue
 from clickstream.runtime.arguments import Folder, Table
 from clickstream.sources import kinesis
-from clickstream.storage import hive_table, iceberg
+from clickstream.storage import iceberg
+from clickstream.storage.load import Load
 from clickstream.transforms import events
 from local import aws, lake
 from local.glue_stubs import install_glue_stubs
@@ -40,14 +41,12 @@ from tools.chaos.stream import KinesisStream, PutRecord
 RECORDS = 10_000
 JOB, FLOOR = "events_stream", "floor"
 STEPS: dict[str, tuple[Callable[..., Any], str]] = {
-    "branch": (iceberg.branch, "schema and properties of the table; make a branch, and drop it"),
-    "spooled": (hive_table.spooled, "read, parse, validate; materialize as Parquet"),
+    "open": (iceberg.check_columns, "look at the columns of both tables"),
+    "materialize": (Load.materialize, "read, parse, validate; write as Parquet"),
     "dates": (events.dates, "which days are affected"),
-    "append": (iceberg.Branch.append, "compare with stored rows, lay out, write, commit to the branch"),
-    "staged": (hive_table.staged, "compare quarantined rows with the quarantine, write them to a staging folder"),
-    "publish": (iceberg.Branch.publish, "let readers see the branch"),
-    "move": (hive_table.Staged.publish, "move the quarantined rows in"),
-    "counts": (counts.Tally.counts, "collect what was counted"),
+    "append": (iceberg.Branch.append, "compare with stored rows, cluster, write, commit to the branch"),
+    "publish": (Load.publish, "audit; let readers see the branch; add to the quarantine"),
+    "close": (iceberg.Branch.close, "remove the branch where nothing was published"),
 }
 
 
@@ -78,11 +77,11 @@ class MeasuredQuery:
             stream_name=self.stream.name,
             endpoint_url=self._proxy.url,
             events_table=Table("events"),
-            quarantine_table=Folder(str(out / "quarantine")),
+            quarantine_table=Table("quarantine"),
             checkpoint_path=Folder(str(out / f"checkpoint_{name}")),
         )
         lines = kinesis.read_records(spark, self._arguments)
-        sink = lines.writeStream.foreachBatch(self._land if name == JOB else stream_floor.throw_away)
+        sink = lines.writeStream.foreachBatch(self._process if name == JOB else stream_floor.throw_away)
         self._query = sink.option("checkpointLocation", self._arguments.checkpoint_path).start()
 
     def process(self, records: Sequence[PutRecord]) -> list[Batch]:
@@ -131,10 +130,10 @@ class MeasuredQuery:
     def _cpu(self) -> float:
         return meter.session_cpu() + self._python_seconds
 
-    def _land(self, lines: DataFrame, number: int) -> None:
+    def _process(self, lines: DataFrame, number: int) -> None:
         before = time.thread_time()
         with cProfile.Profile() as profile:
-            events_stream.land(kinesis.Batch(lines, self.name, number, 900, time.time()), self._arguments)
+            events_stream.process_batch(kinesis.Batch(lines, self.name, number, 900, time.time()), self._arguments)
         self._python_seconds += time.thread_time() - before
         self._steps[number] = _steps(profile)
 
@@ -144,7 +143,7 @@ def main(endpoint: str, out: Path, rounds: int) -> None:
     os.environ |= aws.environment(endpoint)
     spark = lake.session(out / "lake")
     install_glue_stubs(spark)
-    for name, value in glue.SESSION_SETTINGS.items():
+    for name, value in {**glue.SESSION_SETTINGS, glue.TEMP_DIR: str(out / "tmp")}.items():
         spark.conf.set(name, value)
     lines = arrivals("events", Options(rows=2 * (rounds + 1) * RECORDS))
     records = ({"PartitionKey": key, "Data": line} for _, key, line in lines)

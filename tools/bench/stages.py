@@ -13,9 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.runtime import counts, glue
+from clickstream.runtime import glue
+from clickstream.runtime.counts import Counter
 from clickstream.sources import raw_archive
-from clickstream.storage import hive_table, iceberg, layout, quarantine
+from clickstream.storage import iceberg, layout
+from clickstream.storage.load import Load, NewRows, open_load
 from clickstream.transforms import events
 from local import lake
 from tools.bench import meter
@@ -35,12 +37,12 @@ EXPLAINED = {
 def main(raw_path: Path, out: Path, rounds: int) -> None:
     """Warm up with one round that does not count, then measure."""
     spark = lake.session(out)
-    for name, value in glue.SESSION_SETTINGS.items():
+    for name, value in {**glue.SESSION_SETTINGS, glue.TEMP_DIR: str(out / "tmp")}.items():
         spark.conf.set(name, value)
     gateway: Any = spark.sparkContext._gateway  # noqa: SLF001  # no other way to know the JVM's process
     spent: dict[str, list[float]] = {stage: [] for stage in EXPLAINED}
     for number in range(rounds + 1):
-        for stage, run in steps(spark, raw_path, out / f"quarantine_{number}").items():
+        for stage, run in steps(spark, raw_path).items():
             before = meter.process_cpu(gateway.proc.pid)
             run()
             if number:
@@ -49,48 +51,47 @@ def main(raw_path: Path, out: Path, rounds: int) -> None:
     (out / "stages.json").write_text(json.dumps(spent), encoding="utf-8")
 
 
-def steps(spark: SparkSession, raw_path: Path, quarantine_table: Path) -> dict[str, Callable[[], None]]:
+def steps(spark: SparkSession, raw_path: Path) -> dict[str, Callable[[], None]]:
     """Build the job's plan up to each stage, into Spark's sink ``noop``."""
 
     def lines() -> DataFrame:
         return raw_archive.read_lines(spark, str(raw_path))
 
-    def inspected() -> DataFrame:
-        return lines().transform(events.inspect).transform(counts.Tally(events.rules()).inspected)
+    def validated() -> DataFrame:
+        return Counter().of_input(lines().transform(events.validate))
 
-    def unique(spooled: DataFrame) -> DataFrame:
+    def inserts(load: Load, new: NewRows) -> DataFrame:
         stored = spark.table("events").where(F.lit(False))
-        judged = spooled.where(events.IS_TAKEN).transform(events.with_outcome, stored)
-        return judged.transform(counts.Tally([]).judged).where("written = 1").transform(events.to_table)
+        merge = load.counted(new.valid.transform(events.deduplicate, stored), events.MERGE_COUNTS)
+        return merge.where(events.IS_INSERT).transform(events.to_table)
 
-    def laid_out(spooled: DataFrame) -> DataFrame:
-        return layout.sized_for_athena(unique(spooled), schemas.EVENTS_PARTITIONS, order=["created_ts"])
+    def clustered(load: Load, new: NewRows) -> DataFrame:
+        return layout.clustered_by_partition(inserts(load, new), schemas.EVENTS)
 
-    def after_spooling(then: Callable[[DataFrame], None]) -> Callable[[], None]:
+    def materialized(then: Callable[[Load, NewRows], None]) -> Callable[[], None]:
         def run() -> None:
-            with hive_table.spooled(inspected(), str(quarantine_table)) as spooled:
-                then(spooled)
+            with open_load(spark, events.SOURCE, "quarantine") as load:
+                then(load, load.materialize(lines().transform(events.validate)))
 
         return run
 
-    def write(spooled: DataFrame) -> None:
-        with iceberg.branch(spark, "events", schemas.EVENTS) as branch:
-            branch.append(laid_out(spooled))
+    def write(load: Load, new: NewRows) -> None:
+        with iceberg.open_branch(spark, "events", schemas.EVENTS) as branch:
+            branch.append(inserts(load, new))
 
-    def write_and_refuse(spooled: DataFrame) -> None:
-        write(spooled)
-        refused = quarantine.to_table(spooled, events.SOURCE)
-        with quarantine.staged(refused, str(quarantine_table), events.SOURCE) as staged:
-            staged.publish()
+    def write_and_quarantine(load: Load, new: NewRows) -> None:
+        write(load, new)
+        spark.sql("delete from quarantine")  # as if nothing had been quarantined before
+        load.publish()
 
     return {
         "read": lambda: throw_away(lines()),
-        "parse": lambda: throw_away(inspected()),
-        "materialize": after_spooling(throw_away),
-        "dedupe": after_spooling(lambda spooled: throw_away(unique(spooled))),
-        "layout": after_spooling(lambda spooled: throw_away(laid_out(spooled))),
-        "write": after_spooling(write),
-        "quarantine": after_spooling(write_and_refuse),
+        "parse": lambda: throw_away(validated()),
+        "materialize": materialized(lambda _, new: throw_away(new.valid)),
+        "dedupe": materialized(lambda load, new: throw_away(inserts(load, new))),
+        "layout": materialized(lambda load, new: throw_away(clustered(load, new))),
+        "write": materialized(write),
+        "quarantine": materialized(write_and_quarantine),
     }
 
 

@@ -23,7 +23,7 @@ SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # the default, INT96, has no statistics in Athena
     "spark.sql.parquet.compression.codec": "zstd",
-    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # as Spark 4: refused rows may hold ancient times
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # as Spark 4: quarantined rows may hold ancient times
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(FILE_BYTES),  # of shuffled rows
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PropagateEmptyRelation",

@@ -46,7 +46,7 @@ def put_rows(rows: "DataFrame", stream: str, key: str, endpoint_url: str = "") -
     """Put each row as a JSON object, with a version that is higher than that of any row before; ``key`` parts them."""
     client = boto3.client("kinesis", endpoint_url=endpoint_url or None)
     versioned = rows.selectExpr("*", f"{time.time_ns() // 1_000_000} as version")
-    texts = versioned.selectExpr(f"{key} as key", "to_json(struct(*)) as text").toLocalIterator()
+    texts = versioned.selectExpr(f"{key} as key", "to_json(struct(*)) as text").collect()  # a batch is bounded
     put(client, stream, ({"Data": row.text.encode(), "PartitionKey": row.key[:256]} for row in texts))
 
 

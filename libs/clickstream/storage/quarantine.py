@@ -16,7 +16,7 @@ TABLE_PROPERTIES = {**iceberg.MERGE_ON_READ, "write.merge.isolation-level": "sna
 def to_table(quarantined: DataFrame, source: Source) -> DataFrame:
     """Turn rows with reasons (``validation.with_reasons``) into rows of the table.
 
-    Needs the whole batch: lines of one file that are alike are told apart by a number, so that each is a row, and
+    Needs the whole batch: lines of one file that are alike are distinguished by a number, so that each is a row, and
     the same file read again gives the same ``quarantine_id``.
     """
     alike = Window.partitionBy("origin", "raw").orderBy("arrived_at")

@@ -1,4 +1,4 @@
-"""What a run did, as one JSON line: on standard output, and kept where the run is told to."""
+"""What a run did, as one JSON line: on standard output, and kept in a folder."""
 
 import json
 from dataclasses import asdict

@@ -48,7 +48,7 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
 
 
 def rules() -> Rules:
-    """Say what has to hold for a line, by the reason it is refused for otherwise."""
+    """Say what has to hold for a line, by the reason it is quarantined for otherwise."""
     is_object = F.col("is_object")
     is_empty = F.trim("raw") == ""
     is_utf8 = F.encode("raw", "UTF-8") == F.col("raw").cast("binary")  # other bytes do not survive the decoding

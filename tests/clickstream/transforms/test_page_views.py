@@ -81,7 +81,7 @@ def test_batches_add_up_to_what_one_would_count(spark):
         for _ in range(600)
     ]
     stored = spark.createDataFrame([], schemas.PAGE_COUNTS.rows)
-    for batch in (0, 1, 1, 2):  # <- one is landed twice
+    for batch in (0, 1, 1, 2):  # <- one is processed twice
         new = validated(spark, *[view(*each) for each in seen[batch::3]]).transform(page_views.per_window, MINUTE)
         untouched = stored.join(new, [*page_views.KEY], "left_anti").select(*schemas.PAGE_COUNTS.names)
         counted = new.transform(page_views.added, stored, f"q/{batch}").select(*schemas.PAGE_COUNTS.names)

@@ -1,4 +1,4 @@
-"""Where a session begins and ends, and what is told of it."""
+"""Where a session begins and ends, and how it is summed up."""
 
 from datetime import date, datetime, timedelta
 
@@ -122,8 +122,8 @@ def test_users_go_on_where_they_resume(spark):
         .transform(activity)
     )
     actual = sessions.to_session_events(continued, SessionWindow(TEN_SECONDS, MINUTE))
-    told = ["event_uuid", "session_id", "new_session", "split_cause"]
-    assert_df_equality(actual.select(told), expected.select(told), ignore_row_order=True, ignore_nullable=True)
+    shown = ["event_uuid", "session_id", "new_session", "split_cause"]
+    assert_df_equality(actual.select(shown), expected.select(shown), ignore_row_order=True, ignore_nullable=True)
 
 
 def test_a_key_is_of_the_first_event_whatever_the_number(spark):
@@ -148,7 +148,7 @@ def test_one_shuffle_and_one_sort_do(spark, capsys, continued):
     assert plan.count("Sort ") == 1
 
 
-def test_what_is_told_of_a_session(spark):
+def test_how_a_session_is_summed_up(spark):
     rows = spark.createDataFrame(
         [
             # user, second, event, page, device, country

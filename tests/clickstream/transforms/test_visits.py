@@ -1,4 +1,4 @@
-"""A visit is told from another by all its columns."""
+"""A visit is distinguished from another by all its columns."""
 
 from datetime import UTC, datetime
 
