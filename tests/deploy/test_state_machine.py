@@ -69,22 +69,22 @@ def notifications(account):
 
 
 @pytest.fixture(scope="module")
-def landing(account):
+def archiving(account):
     """Invoke land_raw with the records of the stream, as Lambda does, while the event is set."""
     is_on, is_over = threading.Event(), threading.Event()
     trigger = event_sources.Trigger(event_sources.Shards(account.client("kinesis"), "clickstream"), land_raw.handler)
 
-    def land():
+    def archive():
         while not is_over.is_set():
             if is_on.is_set():
                 trigger.drain()
             time.sleep(0.2)
 
-    lander = threading.Thread(target=land)
-    lander.start()
+    archiver = threading.Thread(target=archive)
+    archiver.start()
     yield is_on
     is_over.set()
-    lander.join()
+    archiver.join()
 
 
 def definition(account, start=None, assign=None, **changed):
@@ -155,8 +155,8 @@ def test_every_task_is_retried_and_its_failure_notified():
             assert name == "NotifyFailure" or caught["Assign"]["failed"] == name
 
 
-def test_visits_become_rows_and_partitions(account, landing, notifications):
-    landing.set()
+def test_visits_become_rows_and_partitions(account, archiving, notifications):
+    archiving.set()
     ended, states = execute(account, definition(account), seconds=2, rate=20)
     assert ended["status"] == "SUCCEEDED", ended
     assert [state for state in states if state not in {"WaitForArrival", "ListArrived", "HasArrived"}] == [
@@ -180,8 +180,8 @@ def test_partitions_that_are_there_are_left_alone(account, notifications):
     assert [topic for topic, _ in notifications()] == ["PipelineSuccess"]
 
 
-def test_a_job_that_fails_is_notified_in_its_own_words(account, landing, notifications):
-    landing.set()
+def test_a_job_that_fails_is_notified_in_its_own_words(account, archiving, notifications):
+    archiving.set()
     now = datetime.now(UTC)
     key = f"raw/clickstream/arrived={now:%Y-%m-%d}/{now:%H}/bad.json"
     account.client("s3").put_object(Bucket=account.bucket("lake"), Key=key, Body=b"not JSON\n" * 1000)
@@ -203,11 +203,11 @@ def test_a_function_that_fails_is_notified(account, notifications):
     assert notifications() == [("PipelineFailure", failure)]
 
 
-def test_nothing_landed_is_notified_in_the_end(account, landing, notifications):
-    landing.clear()
+def test_nothing_archived_is_notified_in_the_end(account, archiving, notifications):
+    archiving.clear()
     impatient = account.settings.pipeline.model_copy(update={"wait_minutes": 1})
     waiting = replace(account, settings=account.settings.model_copy(update={"pipeline": impatient}))
-    time.sleep(1.1)  # whatever has landed, has landed before
+    time.sleep(1.1)  # what was archived before is older than this run
     ended, states = execute(account, definition(waiting), seconds=1, rate=1)
     assert ended["status"] == "FAILED"
     assert states == ["Simulate", *["WaitForArrival", "ListArrived", "HasArrived"] * 4, "NotifyFailure", "Failed"]
