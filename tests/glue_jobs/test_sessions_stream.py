@@ -218,7 +218,7 @@ def test_live_sessions_are_those_of_the_batch_and_of_the_rules(live):
     )
     batches, at = [], 0
     while at < len(clicks):
-        batches.append(clicks[at : at + random.randrange(1, 400)])
+        batches.append(clicks[at : at + random.randrange(100, 500)])
         at += len(batches[-1])
     for batch in batches:
         rows = [click(second, user) for _, second, user in batch]
