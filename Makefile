@@ -16,7 +16,7 @@ demo: setup ## Simulated and real events -> jobs -> tables, live sessions -> the
 test: setup setup-5.1 ## Run all tests on both pairs of versions, at once
 	@$(MAKE) --no-print-directory --jobs 2 test-6.0 test-5.1
 
-test-fast: setup ## Run the tests without jobs, processes and servers (under a minute)
+test-fast: setup ## Run the tests without jobs, processes and servers (about a minute)
 	.venv/bin/python -m pytest -m 'not (job or process or server or slow or proof)'
 
 test-6.0: setup ## Run all tests on the versions of Glue 6.0, in two processes
