@@ -26,7 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-expected", action="store_true", help="write the expected files of golden cases")
 
 
-FIXTURES = {"spark": {"spark"}, "job": {"trial", "new_trial", "run_twice", "loaded"}, "server": {"endpoint"}}  # by marker
+FIXTURES = {  # by marker
+    "spark": {"spark"},
+    "job": {"trial", "new_trial", "run_twice", "loaded"},
+    "server": {"endpoint"},
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
