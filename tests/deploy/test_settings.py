@@ -12,6 +12,7 @@ from clickstream.runtime.arguments import parse_arguments
 from deploy import ddl, job_arguments, settings
 from deploy.errors import SettingsError
 from deploy.settings import Settings
+from lambdas import land_raw, simulate, store
 
 ROOT = settings.FOLDER.parent
 NAMES = {"lake": "lake", "code": "code", "region": "us-east-1", "account": "123456789012"}
@@ -108,6 +109,16 @@ def test_every_table_is_written_by_a_job(stage):
 def test_a_live_session_expires_before_its_number_is_given_again(stage):
     arguments = {**job_arguments.defaults("sessions_stream"), **stage.jobs["sessions_stream"].arguments}
     assert stage.dynamodb["live_sessions"].ttl_days <= int(arguments["state_ttl_days"])
+
+
+def test_a_function_outlasts_its_longest_call_by_far(stage):
+    for name, function in (("land_raw", land_raw), ("simulate", simulate), ("store", store)):
+        assert 2 * function.PUT.longest_seconds <= stage.functions[name].timeout_seconds, name
+
+
+def test_a_live_table_has_the_key_of_the_function_that_fills_it(stage):
+    for table in store.TABLES.values():
+        assert tuple(part["name"] for part in stage.dynamodb[table.name].key) == table.key
 
 
 @pytest.fixture

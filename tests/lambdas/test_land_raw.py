@@ -94,13 +94,22 @@ def test_the_documented_event_is_archived_by_its_hour(endpoint, monkeypatch, cap
     land_raw._s3.cache_clear()  # noqa: SLF001  # another test may have called the function elsewhere
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="lake")
-    assert land_raw.handler(DOCUMENTED, None) == {"batchItemFailures": []}
+    assert land_raw.handler(DOCUMENTED, event_sources.Context()) == {"batchItemFailures": []}
     number = "49590338271490256608559692538361571095921575989136588898"
     key = f"raw/clickstream/arrived=2018-12-17/22/shardId-000000000006-{number}-{number}.json.gz"
     assert [found["Key"] for found in s3.list_objects_v2(Bucket="lake")["Contents"]] == [key]
     body = s3.get_object(Bucket="lake", Key=key)["Body"].read()
     assert gzip.decompress(body) == b"Hello, this is a test.\n"
     assert counted(capsys) == {"function": "land_raw", "records": 1, "archived": 1, "lines": 1, "objects": 1}
+
+
+def test_objects_for_which_no_time_is_left_are_reported(capsys):
+    s3, left = S3(), iter([True, False, False])
+    records = [record(b"1"), record("not base64"), record(b"2"), record(b"3"), record("not base64"), record(b"4")]
+    answer = land_raw.archive(records, RAW_PATH, s3, lambda: next(left))
+    assert sorted(reported(answer)) == [number(records[at]) for at in (1, 2, 4, 5)]
+    assert len(s3.objects) == 1
+    assert counted(capsys)["out_of_time"] == 3
 
 
 @pytest.mark.server
