@@ -12,7 +12,7 @@ from deploy.plan import Fields
 from deploy.settings import Job, render
 
 GLUE_VERSION = "6.0"  # without it AWS picks 5.1
-TEMP_FOLDER = "tmp"  # of the lake; a lifecycle rule deletes what is in it: terraform/buckets.tf
+TEMP_FOLDER = "tmp"  # of the lake, local.temp_folder of terraform: every job writes there, a lifecycle rule empties it
 COMMANDS = {"batch": "glueetl", "streaming": "gluestreaming"}
 # What GetJob answers and UpdateJob does not take, or derives from the other fields.
 NOT_DEFINED = {"Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "MaxCapacity", "ProfileName"}

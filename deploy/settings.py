@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
@@ -25,10 +25,26 @@ SHORTEST_IN_STANDARD = (
 SMALLEST_KEYED_BUFFER = 64  # MB; https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Folder = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)*$")]  # no pattern: policies are made of it
-Schedule = Annotated[str, StringConstraints(pattern=r"^(rate\([1-9][0-9]* (minute|hour|day)s?\)|cron\(.+\))$")]
-MaintenanceWindow = Annotated[str, StringConstraints(pattern=r"^(Sun|Mon|Tue|Wed|Thu|Fri|Sat):([01]?[0-9]|2[0-3])$")]
+
+def _text(pattern: str, form: str) -> AfterValidator:
+    """Refuse texts of another form."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {form}, not {text!r}")
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, _text(r"[a-z][a-z0-9_]*", "a name of a-z, 0-9 and _")]
+Folder = Annotated[str, _text(r"[a-z0-9_]+(/[a-z0-9_]+)*", "a folder of the lake like raw/events")]  # for policies
+Schedule = Annotated[
+    str, _text(r"rate\([1-9][0-9]* (minute|hour|day)s?\)|cron\(.+\)", "like rate(15 minutes) or cron(0 2 * * ? *)")
+]
+MaintenanceWindow = Annotated[
+    str, _text(r"(Sun|Mon|Tue|Wed|Thu|Fri|Sat):([01]?[0-9]|2[0-3])", "a day and an hour like Sun:03")
+]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -41,10 +57,10 @@ class Section(BaseModel):
 class Account(Section):
     """The stage's account."""
 
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    region: Annotated[str, _text(r"[a-z]{2}(-[a-z]+)+-[0-9]", "a region like us-east-1")]
     events_per_hour: Annotated[int, Field(ge=1, le=1_000_000_000_000)]
     monthly_budget_usd: Annotated[int, Field(ge=1, le=100_000_000)]
-    alarms_to: list[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]] = []
+    alarms_to: list[Annotated[str, _text(r"[^@\s]+@[^@\s]+", "an e-mail address")]] = []
     disposable: bool = False
 
 
@@ -121,7 +137,7 @@ class Access(Section):
 class Function(Section):
     """A function of ``lambdas/``."""
 
-    handler: Annotated[str, StringConstraints(pattern=r"^lambdas\.\w+\.\w+$")]
+    handler: Annotated[str, _text(r"lambdas\.\w+\.\w+", "like lambdas.store.handler")]
     memory_mb: Annotated[int, Field(ge=128, le=10_240)]
     timeout_seconds: Annotated[int, Field(ge=1, le=900)]
     streams: list[Name] = []  # whose records it is invoked with
@@ -316,6 +332,6 @@ def _sentence(stage: str, detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         reason = str(detail["ctx"]["error"])
         return f"{stage}: {path}{' ' if reason.startswith('must') else ': '}{reason}"
-    must = detail["msg"].replace("Input should ", "must ").replace("String should ", "must ")
+    must = re.sub(r"^\w+ should ", "must ", detail["msg"])
     quoted = "; quote it" if detail["type"] == "string_type" and isinstance(value, int | float) else ""
     return f"{stage}: {path} {must}, not {value!r}{quoted}"

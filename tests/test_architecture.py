@@ -43,9 +43,13 @@ TREES = {module: ast.parse(path.read_bytes()) for module, path in FILES.items()}
 
 
 def imports(module: str) -> Iterator[str]:
-    """Give what a module imports: modules of ours, and names of others."""
+    """Give what a module imports when it is run: modules of ours, and names of others."""
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
+    checks = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.If)]
+    not_run = {id(n) for node in checks if ast.unparse(node.test) == "TYPE_CHECKING" for n in ast.walk(node)}
     for node in ast.walk(TREES[module]):
+        if id(node) in not_run:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -79,7 +79,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
     noncurrent_version_expiration { noncurrent_days = 30 }
   }
   dynamic "rule" { # rows that killed runs have materialized (--TempDir), and results of queries
-    for_each = each.key == "lake" ? { "tmp/" = 2, "athena/" = 7 } : {}
+    for_each = each.key == "lake" ? { "${local.temp_folder}/" = 1, "athena/" = 7 } : {}
     content {
       id     = "expire-${rule.key}"
       status = "Enabled"

@@ -1,12 +1,15 @@
 locals {
-  streaming = [for name, job in local.settings.jobs : name if job.kind == "streaming"]
+  streaming   = [for name, job in local.settings.jobs : name if job.kind == "streaming"]
+  row_metrics = ["Read", "Written", "Duplicate", "Conflict", "Quarantined"]
   charts = [ # title, statistic, and namespace, metric, dimension, value of each line
     ["Records in", "Sum", [for name in keys(local.settings.streams) :
     ["AWS/Kinesis", "IncomingRecords", "StreamName", name]]],
     ["Iterator age of readers, ms", "Maximum", [for name in keys(local.settings.streams) :
     ["AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "StreamName", name]]],
-    ["Rows", "Sum", [for pair in setproduct(local.streaming, ["Read", "Written", "Duplicate", "Quarantined"]) :
+    ["Rows", "Sum", [for pair in setproduct(local.streaming, local.row_metrics) :
     ["Clickstream", pair[1], "Job", pair[0]]]],
+    ["Batch duration, s", "Maximum", [for name in local.streaming :
+    ["Clickstream", "BatchDuration", "Job", name]]],
     ["Batch utilization, % of the batch interval", "Maximum", [for name in local.streaming :
     ["Clickstream", "BatchUtilization", "Job", name]]],
     ["End-to-end latency, s", "Maximum", [for name in local.streaming :

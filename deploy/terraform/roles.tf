@@ -51,9 +51,12 @@ resource "aws_iam_role_policy" "role" {
 }
 
 locals {
+  temp_folder = "tmp" # of the lake, for --TempDir of every job: deploy/jobs.py
+  written     = { for name, job in local.settings.jobs : name => concat(try(job.access.write, []), [local.temp_folder]) }
+  read        = { for name, job in local.settings.jobs : name => concat(try(job.access.read, []), local.written[name]) }
   folders = { # of the lake, and those that they lie in: S3A looks for each on its way down
     for name, job in local.settings.jobs : name => distinct(flatten([
-      for folder in concat(try(job.access.read, []), try(job.access.write, [])) : [
+      for folder in local.read[name] : [
         for depth in range(length(split("/", folder))) : join("/", slice(split("/", folder), 0, depth + 1))
       ]
     ]))
@@ -78,16 +81,13 @@ data "aws_iam_policy_document" "job" {
     resources = concat(
       ["${local.code}/*"],
       [for folder in local.folders[each.key] : "${local.lake}/${folder}"],
-      [for folder in concat(try(each.value.access.read, []), try(each.value.access.write, [])) : "${local.lake}/${folder}/*"],
+      [for folder in local.read[each.key] : "${local.lake}/${folder}/*"],
     )
   }
-  dynamic "statement" {
-    for_each = try([each.value.access.write], [])
-    content {
-      sid       = "WriteObjects"
-      actions   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
-      resources = [for folder in statement.value : "${local.lake}/${folder}/*"]
-    }
+  statement {
+    sid       = "WriteObjects"
+    actions   = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    resources = [for folder in local.written[each.key] : "${local.lake}/${folder}/*"]
   }
   statement {
     sid       = "Decrypt"

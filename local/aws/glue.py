@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 DEFAULTS = {"GlueVersion": "5.1", "MaxRetries": 0, "Timeout": 480, "ExecutionClass": "STANDARD"}
 JOB_ARGUMENT = re.compile(r"--(?!conf$)[a-z][a-z0-9_]*")  # Glue's own have a hyphen or capitals
 LAKE = "lake-of-the-run"  # beside the folders that stand for buckets
+CATALOG = "glue_catalog.clickstream."  # in Glue; the lake's own catalog has the same tables without it
 S3_PATH = re.compile(r"s3://([^/]+)/(.*)")
 FINISHED = {"SUCCEEDED", "FAILED"}
 
@@ -126,7 +127,7 @@ def run_script(run: JobRun, folder: Path, s3: "S3Client") -> str:
     local_arguments: list[str] = []
     for name, value in arguments.items():
         if JOB_ARGUMENT.fullmatch(name):
-            local_arguments += [name, _downloaded(value, folder, s3)]
+            local_arguments += [name, _downloaded(value.removeprefix(CATALOG), folder, s3)]
     before = _files(folder)
     process = subprocess.run(  # noqa: S603  # ourselves
         [sys.executable, "-m", "local", "--lake", f"{folder}/{LAKE}", "run", script, *local_arguments],

@@ -12,7 +12,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from deploy import __main__ as command_line
 from deploy import account as accounts
-from deploy import package
+from deploy import jobs, package
 from deploy.account import Account
 from deploy.settings import FOLDER, Settings
 from lambdas import land_raw, simulate, store
@@ -87,11 +87,14 @@ def may(account, role, action, resource):
 
 def test_a_job_may_do_what_its_arguments_name_and_nothing_else(account):
     lake = f"arn:aws:s3:::{account.bucket('lake')}"
-    jobs = account.settings.jobs
-    folders = {folder for job in jobs.values() for folder in [*job.access.read, *job.access.write]}
-    tables = {table for job in jobs.values() for table in job.access.tables}
-    for name, job in jobs.items():
-        written, read = set(job.access.write), {*job.access.write, *job.access.read}
+    settings = account.settings.jobs
+    folders = {
+        folder for job in settings.values() for folder in [*job.access.read, *job.access.write, jobs.TEMP_FOLDER]
+    }
+    tables = {table for job in settings.values() for table in job.access.tables}
+    for name, job in settings.items():
+        written = {*job.access.write, jobs.TEMP_FOLDER}
+        read = {*written, *job.access.read}
         for folder in folders:
             assert may(account, f"job-{name}", "s3:GetObject", f"{lake}/{folder}/x") == (folder in read), (name, folder)
             for action in WRITES:

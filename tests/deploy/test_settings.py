@@ -22,7 +22,6 @@ RUNS = {  # what a run has to be given besides
         {"source": "clickstream", "clickstream_path": "s3://${lake}/clickstream"},
     ],
 }
-NOT_ARGUMENTS = {"tmp"}  # --TempDir
 
 
 @pytest.fixture(params=settings.stages())
@@ -88,15 +87,15 @@ def test_a_jobs_access_is_what_its_arguments_name(stage):
         paths = {value.removeprefix("s3://${lake}/") for value in values if value.startswith("s3://${lake}/")}
         tables = {value.removeprefix("glue_catalog.clickstream.") for value in values if value.startswith("glue_")}
         streams = {value.rpartition("/")[2] for value in values if value.startswith("arn:aws:kinesis:")}
-        assert {*job.access.read, *job.access.write} == paths | tables | NOT_ARGUMENTS, name
+        assert {*job.access.read, *job.access.write} == paths | tables, name
         assert set(job.access.tables) == tables, name
         assert set(job.access.streams) == streams, name
         assert set(job.access.put) == {v for k, v in job.arguments.items() if k.endswith("_stream")}, name
 
 
-def test_every_job_materializes_quarantines_and_reports(stage):
+def test_every_job_quarantines_and_a_batch_job_reports(stage):
     for name, job in stage.jobs.items():
-        assert {"tmp", "quarantine"} <= set(job.access.write), name
+        assert "quarantine" in job.access.write, name
         assert "quarantine" in job.access.tables, name
         assert ("run_reports" in job.access.write) == (job.kind == "batch"), name
 
@@ -161,7 +160,7 @@ SENTENCES = [
     ({"jobs": {"replay": {"access": {"tables": ["evnts"]}}}}, "jobs.replay.access.tables: there is no evnts; there"),
     ({"jobs": {"replay": {"access": {"streams": ["evnts"]}}}}, "jobs.replay.access.streams: there is no evnts"),
     ({"functions": {"store": {"streams": ["evnts"]}}}, "functions.store.streams: there is no evnts; there are clicks"),
-    ({"functions": {"store": {"access": {"set": ["live"]}}}}, "functions.store.access.set: there is no live; there are"),
+    ({"functions": {"store": {"access": {"set": ["live"]}}}}, "functions.store.access.set: there is no live; there"),
     ({"archives": {"events": {"function": "nothing"}}}, "archives.events.function: there is no nothing; there are"),
     # wrong types
     ({"jobs": {"replay": {"workers": "7"}}}, "jobs.replay.workers must be a valid integer, not '7'"),
@@ -172,7 +171,7 @@ SENTENCES = [
     ({"jobs": {"replay": {"arguments": "--reason x"}}}, "jobs.replay.arguments must be a map of settings, not '--re"),
     ({"jobs": {"replay": 7}}, "jobs.replay must be a map of settings, not 7"),
     ({"jobs": ["replay"]}, "jobs must be a map of settings, not ['replay']"),
-    ({"jobs": {"replay": {"access": {"write": "events"}}}}, "jobs.replay.access.write must be a valid list, not 'events"),
+    ({"jobs": {"replay": {"access": {"write": "events"}}}}, "jobs.replay.access.write must be a valid list, not '"),
     ({"jobs": {"replay": {"kind": "ray"}}}, "jobs.replay.kind must be 'batch' or 'streaming', not 'ray'"),
     ({"jobs": {"replay": {"kind": None}}}, "jobs.replay.kind must be 'batch' or 'streaming', not None"),
     ({"jobs": {"replay": {"worker_type": "R.1X"}}}, "jobs.replay.worker_type must be 'G.025X', 'G.1X',"),
@@ -187,29 +186,29 @@ SENTENCES = [
     ({"streams": {"events": {"shards": -1}}}, "streams.events.shards must be greater than or equal to 0, not -1"),
     ({"streams": {"events": {"retention_hours": 1}}}, "streams.events.retention_hours must be greater than or equal"),
     ({"streams": {"events": {"silent_minutes": 1441}}}, "streams.events.silent_minutes must be less than or equal to"),
-    ({"buckets": {"lake": {"infrequent_days": 7}}}, "buckets.lake.infrequent_days must be 0, for never, or at least 30"),
+    ({"buckets": {"lake": {"infrequent_days": 7}}}, "buckets.lake.infrequent_days must be 0, for never, or at least"),
     ({"dynamodb": {"live_sessions": {"ttl_days": 0}}}, "dynamodb.live_sessions.ttl_days must be greater than or equal"),
-    ({"dynamodb": {"live_sessions": {"key": []}}}, "dynamodb.live_sessions.key List should have at least 1 item"),
+    ({"dynamodb": {"live_sessions": {"key": []}}}, "dynamodb.live_sessions.key must have at least 1 item"),
     ({"archives": {"events": {"buffer_mb": 32}}}, "archives.events: buffer_mb must be at least 64 where keyed is true"),
     ({"archives": {"events": {"buffer_seconds": 5}}}, "archives.events.buffer_seconds must be greater than or equal"),
     ({"athena": {"scan_limit_gb": 0}}, "athena.scan_limit_gb must be greater than or equal to 1, not 0"),
     ({"functions": {"store": {"memory_mb": 64}}}, "functions.store.memory_mb must be greater than or equal to 128"),
     ({"functions": {"store": {"timeout_seconds": 901}}}, "functions.store.timeout_seconds must be less than or equal"),
-    ({"functions": {"store": {"batch_size": 10_001}}}, "functions.store.batch_size must be less than or equal to 10000"),
-    ({"functions": {"store": {"batch_seconds": 301}}}, "functions.store.batch_seconds must be less than or equal to 300"),
+    ({"functions": {"store": {"batch_size": 10_001}}}, "functions.store.batch_size must be less than or equal to 1"),
+    ({"functions": {"store": {"batch_seconds": 301}}}, "functions.store.batch_seconds must be less than or equal to 3"),
     ({"pipeline": {"wait_minutes": 0}}, "pipeline.wait_minutes must be greater than or equal to 1, not 0"),
     ({"alarms": {"quarantined_percent": 101}}, "alarms.quarantined_percent must be less than or equal to 100, not 101"),
     ({"alarms": {"batch_utilization_percent": 0}}, "alarms.batch_utilization_percent must be greater than or equal to"),
     ({"alarms": {"end_to_end_latency_minutes": 0}}, "alarms.end_to_end_latency_minutes must be greater than or equal"),
     # texts of another form
-    ({"account": {"region": "Ireland"}}, "account.region must match pattern"),
-    ({"account": {"alarms_to": ["me"]}}, "account.alarms_to.0 must match pattern"),
-    ({"functions": {"store": {"handler": "store"}}}, "functions.store.handler must match pattern"),
-    ({"jobs": {"replay": {"access": {"write": ["*"]}}}}, "jobs.replay.access.write.0 must match pattern"),
-    ({"jobs": {"replay": {"access": {"write": ["events/"]}}}}, "jobs.replay.access.write.0 must match pattern"),
-    ({"jobs": {"replay": {"schedule": "daily"}}}, "jobs.replay.schedule must match pattern"),
-    ({"pipeline": {"schedule": "30 0 * * *"}}, "pipeline.schedule must match pattern"),
-    ({"jobs": {"events_stream": {"maintenance_window": "Sun:24"}}}, "jobs.events_stream.maintenance_window must match"),
+    ({"account": {"region": "Ireland"}}, "account.region must be a region like us-east-1, not 'Ireland'"),
+    ({"account": {"alarms_to": ["me"]}}, "account.alarms_to.0 must be an e-mail address, not 'me'"),
+    ({"functions": {"store": {"handler": "store"}}}, "functions.store.handler must be like lambdas.store.han"),
+    ({"jobs": {"replay": {"access": {"write": ["*"]}}}}, "jobs.replay.access.write.0 must be a folder of the lake"),
+    ({"jobs": {"replay": {"access": {"write": ["events/"]}}}}, "jobs.replay.access.write.0 must be a folder of"),
+    ({"jobs": {"replay": {"schedule": "daily"}}}, "jobs.replay.schedule must be like rate(15 minutes) or cron("),
+    ({"pipeline": {"schedule": "30 0 * * *"}}, "pipeline.schedule must be like rate(15 minutes) or cron("),
+    ({"jobs": {"events_stream": {"maintenance_window": "Sun:24"}}}, "jobs.events_stream.maintenance_window must be"),
     # fields that do not go together
     ({"jobs": {"replay": {"worker_type": "G.4X"}}}, "jobs.replay: flex is for batch on G.1X and G.2X"),
     ({"jobs": {"events_stream": {"flex": True}}}, "jobs.events_stream: flex is for batch on G.1X and G.2X"),
@@ -235,9 +234,7 @@ def test_a_mistake_is_a_sentence(folder, sections, sentence):
 
 def test_two_mistakes_are_both_named(folder):
     write(folder, jobs={"replay": {"workers": -3, "flax": True}})
-    with pytest.raises(
-        SettingsError, match=r"^own: jobs\.replay\.workers .+; own: there is no setting jobs\.replay\.fl"
-    ):
+    with pytest.raises(SettingsError, match=r"^own: jobs\.replay\.workers .+; own: there is no setting jobs\."):
         Settings.read("own", folder)
 
 

@@ -1,8 +1,15 @@
 """The terraform module by itself: formatted, valid, its own tests, and reading the settings as Python does."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
-from deploy import settings
+from clickstream.runtime import metrics
+from clickstream.runtime.counts import RowCounts
+from deploy import job_arguments, jobs, settings
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def test_it_is_formatted_and_valid(terraform):
@@ -17,3 +24,18 @@ def test_its_own_tests_pass(terraform):
 @pytest.mark.parametrize("stage", settings.stages())
 def test_it_reads_the_settings_as_python_does(terraform, stage):
     assert terraform.evaluate("local.settings", stage) == settings.merged(stage)
+
+
+def test_every_role_may_write_to_the_folder_that_jobs_materialize_in(terraform):
+    assert terraform.evaluate("local.temp_folder", "dev") == jobs.TEMP_FOLDER
+    written = terraform.evaluate("local.written", "dev")
+    assert {name for name, folders in written.items() if jobs.TEMP_FOLDER in folders} == set(job_arguments.names())
+
+
+def test_the_dashboard_shows_every_metric_of_a_batch(terraform, capsys):
+    batch = SimpleNamespace(began=0, batch_interval_seconds=60, snapshot_properties={})
+    metrics.emit_batch("events_stream", batch, RowCounts(read=0, written=0), None)
+    (emitted,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
+    lines = [line for chart in terraform.evaluate("local.charts", "dev") for line in chart[2]]
+    shown = {metric for namespace, metric, _, job in lines if (namespace, job) == ("Clickstream", "events_stream")}
+    assert shown == {metric["Name"] for metric in emitted["Metrics"]}

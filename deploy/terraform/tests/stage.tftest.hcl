@@ -52,7 +52,7 @@ run "prod" {
   }
   assert {
     condition = anytrue([for rule in aws_s3_bucket_lifecycle_configuration.bucket["lake"].rule :
-      rule.filter[0].prefix == "tmp/" && rule.expiration[0].days <= 2
+      rule.filter[0].prefix == "tmp/" && rule.expiration[0].days == 1
       && rule.noncurrent_version_expiration[0].noncurrent_days == 1 if length(rule.expiration) > 0
     ])
     error_message = "rows that a run has materialized in tmp/ are kept"
