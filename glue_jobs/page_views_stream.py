@@ -64,10 +64,15 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Add a batch to the counts and send on what they are now; what an earlier attempt has added is replaced."""
     spark = batch.lines.sparkSession
+    latest = iceberg.latest_commit(spark, arguments.page_counts_table)
+    version = kinesis_sink.next_version(int(latest.properties.get("version", 0)) if latest else 0)
     with (
         open_load(spark, page_views.SOURCE, arguments.quarantine_table) as load,
         iceberg.open_branch(
-            spark, arguments.page_counts_table, schemas.PAGE_COUNTS, batch.snapshot_properties
+            spark,
+            arguments.page_counts_table,
+            schemas.PAGE_COUNTS,
+            {**batch.snapshot_properties, "version": str(version)},
         ) as table,
     ):
         new = load.materialize(batch.lines.transform(page_views.validate, arguments.allowed_lateness))
@@ -79,7 +84,7 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         table.append(changed)
         counts = load.publish(table, quarantine_since=new.first_arrival)
         live = changed.transform(page_views.live, table.published(touched))
-        kinesis_sink.put_rows(live, arguments.page_counts_stream, key="page", endpoint_url=arguments.endpoint_url)
+        kinesis_sink.put_rows(live, arguments.page_counts_stream, "page", version, arguments.endpoint_url)
     metrics.emit_batch("page_views_stream", batch, counts, new.first_arrival)
 
 

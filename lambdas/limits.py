@@ -26,7 +26,7 @@ class CallLimits:
     @property
     def longest_seconds(self) -> int:
         """The most that all attempts take, with the SDK's pauses of up to 1, 2, 4 … seconds between them."""
-        return self.attempts * (self.connect_seconds + self.read_seconds) + 2 ** (self.attempts - 1) - 1
+        return self.attempts * (self.connect_seconds + self.read_seconds) + (1 << self.attempts - 1) - 1
 
     def config(self, **others: Any) -> Config:
         """Return the configuration of a client that keeps to the limits."""

@@ -20,6 +20,8 @@ RUNS = {  # what a run has to be given besides
     "replay": [
         {"source": "events", "events_table": "glue_catalog.clickstream.events"},
         {"source": "clickstream", "clickstream_path": "s3://${lake}/clickstream"},
+        {"source": "live_sessions", "raw_path": "s3://${lake}/raw/clicks"},
+        {"source": "page_views", "page_views_stream": "page_views"},
     ],
 }
 
@@ -90,7 +92,8 @@ def test_a_jobs_access_is_what_its_arguments_name(stage):
         assert {*job.access.read, *job.access.write} == paths | tables, name
         assert set(job.access.tables) == tables, name
         assert set(job.access.streams) == streams, name
-        assert set(job.access.put) == {v for k, v in job.arguments.items() if k.endswith("_stream")}, name
+        sent_to = {text for run in runs(name, job) for key, text in run.items() if key.endswith("_stream")}
+        assert set(job.access.put) == sent_to, name
 
 
 def test_every_job_quarantines_and_a_batch_job_reports(stage):

@@ -1,17 +1,19 @@
 """Page views -> counts per window and page, in a table and a stream; a batch processed again replaces what it added."""
 
 import json
+import shutil
 from collections import defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from streamed import NOON, Streamed, sent_to
 
 import page_views_stream
-from clickstream import errors
-from clickstream.runtime.arguments import Folder, Table
-from clickstream.storage import quarantine
+from clickstream import errors, transforms
+from clickstream.runtime.arguments import Folder, PositiveInt, Table
+from clickstream.storage import kinesis_sink, quarantine
 from local import aws
 
 
@@ -119,11 +121,57 @@ def test_a_run_that_ends_before_it_has_told_of_it_is_completed(page_views, monke
     assert page_views.quarantined() == ["x"]
 
 
+def test_versions_grow_though_the_clock_is_set_back(page_views, monkeypatch):
+    clock = iter(range(2_000_000_000_000, 0, -600_000))  # <- ten minutes back at each batch
+    monkeypatch.setattr(kinesis_sink, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    page_views.put(view("/a"))
+    page_views.put("x")
+    page_views.put(view("/a"))
+    page_views.run()
+    page_views.forget(2)
+    page_views.put(view("/a"), view("/a"), again=2)  # <- Glue reads on from where it began
+    page_views.run()
+    shutil.rmtree(page_views.checkpoint)
+    page_views.folder.joinpath("0000.parquet").unlink()
+    page_views.run()  # <- without the checkpoint
+    assert page_views.live()["/a", "2024-03-17T12:00:00.000Z"]["views"] == 5
+    sent = [sent["version"] for sent in sent_to(page_views.client, page_views.counts) if sent["page"] == "/a"]
+    assert sent == [2_000_000_000_000 + n for n in range(4)]
+
+
 def test_late_views_are_quarantined_and_others_find_their_window(page_views):
     page_views.put(view("/a", at=NOON - timedelta(minutes=30)), view("/a", at=NOON - timedelta(minutes=61)))
     page_views.run()
     assert page_views.stored() == {("/a", "11:30"): (1, 1)}
     assert [row["reasons"] for row in page_views.trial.quarantine()] == [["late"]]
+
+
+def test_quarantined_views_come_back_through_their_stream(page_views, monkeypatch):
+    now = datetime.now(UTC).replace(microsecond=0)
+    old, recent = now - timedelta(hours=3), now - timedelta(minutes=30)
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(transforms.page_views, "LONGEST_PAGE", 5)
+        page_views.put(view("/long-name", at=recent), "x", view("/long-name", at=old), at=now)
+        page_views.run()
+    assert page_views.stored() == {}
+
+    page_views.client.create_stream(StreamName=f"{page_views.counts}-views", ShardCount=1)
+    given = {"page_views_stream": f"{page_views.counts}-views", "endpoint_url": page_views.endpoint}
+    counts = page_views.trial.replay("page_views", **given)
+    assert (counts["read"], counts["written"], counts["quarantined"]) == (3, 1, 2)
+    assert page_views.trial.replay("page_views", **given)["written"] == 0
+    assert sorted(row["raw"] for row in page_views.trial.quarantine() if not row["replayed_at"]) == sorted([
+        "x",
+        view("/long-name", at=old),  # <- the stream's job would not take it
+    ])
+
+    sent = [json.dumps(row) for row in sent_to(page_views.client, f"{page_views.counts}-views")]
+    page_views.put(*sent, at=now)
+    page_views.run()
+    assert page_views.stored() == {("/long-name", f"{recent:%H:%M}"): (1, 1)}
+
+    counts = page_views.trial.replay("page_views", **given, allowed_lateness_minutes=PositiveInt(240))
+    assert (counts["written"], counts["quarantined"]) == (1, 1)
 
 
 def test_a_stream_that_is_not_there_is_named(page_views):

@@ -4,6 +4,7 @@ import json
 import shutil
 from datetime import datetime, timedelta
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import sessions_oracle
@@ -12,7 +13,7 @@ from streamed import NOON, Streamed, sent_to
 import sessions_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
-from clickstream.storage import quarantine
+from clickstream.storage import kinesis_sink, quarantine
 from lambdas import store
 from local import aws
 
@@ -142,6 +143,39 @@ def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
     assert live.quarantined() == ["x"]
 
 
+def test_versions_grow_though_the_clock_is_set_back(live, monkeypatch):
+    clock = iter(range(2_000_000_000_000, 0, -600_000))  # <- ten minutes back at each batch
+    monkeypatch.setattr(kinesis_sink, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    day = 86_400
+    live.click(0, click(0))
+    live.click(5, click(5))
+    live.run(state_ttl_days=PositiveInt(1))
+    assert live.live()["ada-1"]["event_count"] == 2
+
+    live.forget(1)
+    live.click(5, click(5), click(6), again=1)  # <- Glue reads on from where it began
+    live.run(state_ttl_days=PositiveInt(1))
+    assert live.live()["ada-1"]["event_count"] == 3
+
+    live.click(2 * day, "x")  # <- nobody is left in the state
+    live.click(2 * day, "y")
+    live.click(2 * day, click(2 * day), click(day))
+    live.run(state_ttl_days=PositiveInt(1))
+    assert live.live()["ada-1"]["started_at"] == "2024-03-19T12:00:00.000Z"
+    assert sorted(live.quarantined()) == sorted([click(day), "x", "y"])  # <- it still knows what is late
+    assert [sent["version"] - 2_000_000_000_000 for sent in live.updates() if sent.get("event_name")] == [0, 1, 2, 2, 5]
+
+
+def test_of_the_state_two_batches_are_kept(live):
+    for second in (0, 5, 10, 15):
+        live.click(second, click(second))
+    live.run()
+    live.forget(3)
+    live.run()
+    (kind,) = (live.checkpoint / "sessions").iterdir()
+    assert sorted(folder.name.partition("-")[0] for folder in kind.iterdir()) == ["2", "3"]
+
+
 def test_a_session_is_cut_at_its_maximum_over_many_batches(live):
     seconds = range(0, 9_000, 500)
     for batch in (seconds[:5], seconds[5:9], seconds[9:10], seconds[10:]):
@@ -192,6 +226,24 @@ def test_what_a_client_can_send_does_not_stop_the_stream(live):
     live.run()
     assert live.quarantined() == sorted(broken)
     assert live.counts() == {"ada-1": (1, False), "u" * 2028 + "-1": (1, False)}
+
+
+def test_late_clicks_come_back_through_the_raw_archive(live):
+    live.click(0, click(0), "x")
+    live.click(100, click(100))
+    live.click(101, click(8), "{\n" + click(15)[1:])  # <- late: one closed session it would be
+    live.run()
+    assert live.quarantined() == sorted(["x", click(8), "{\n" + click(15)[1:]])
+
+    archive = live.trial.folder / "archive"
+    counts = live.trial.replay("live_sessions", raw_path=Folder(str(archive)))
+    assert (counts["read"], counts["written"], counts["quarantined"]) == (3, 2, 1)
+    assert live.trial.replay("live_sessions", raw_path=Folder(str(archive)))["written"] == 0
+    assert [row["raw"] for row in live.trial.quarantine() if not row["replayed_at"]] == ["x"]
+
+    (archive / "arrived=2024-03-17" / "all.jsonl").write_text(f"{click(0)}\n{click(8)}\n{click(100)}\n")
+    live.trial.sessions_batch(source="clicks", raw_path=str(archive), gap_seconds=10)
+    assert {row["session_id"]: row["event_count"] for row in live.trial.sessions()} == {"ada-1": 3, "ada-2": 1}
 
 
 def test_a_stream_that_is_not_there_is_named(live):
