@@ -106,7 +106,7 @@ def test_what_sessions_batch_quarantined_it_takes_itself(trial, monkeypatch):
     trial.sessions_batch(**given)  # <- late: more than a week
     assert [row["session_id"] for row in trial.sessions()] == ["ada-1"]
     trial.sessions_batch(**given, lookback_days=365)
-    assert [row["session_id"] for row in trial.sessions()] == ["ada-1", "bob-1"]
+    assert {row["session_id"] for row in trial.sessions()} == {"ada-1", "bob-1"}
 
 
 def test_a_reason_is_one_of_the_sources_rules(trial):
