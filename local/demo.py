@@ -2,8 +2,8 @@
 
 import os
 import shutil
-import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -11,10 +11,13 @@ from pathlib import Path
 from clickstream.storage import kinesis_sink
 from deploy.settings import Settings
 from lambdas import store
-from local import aws, query
+from local import aws, job, query
 from local.aws import event_sources
 from simulator import Options, arrivals, produce
 from simulator.delivery import Arrival
+
+os.environ["TZ"] = "UTC"  # before Spark starts
+time.tzset()
 
 ROOT = Path(__file__).parent.parent
 LAKE = Path(".local/demo")
@@ -22,9 +25,23 @@ QUERIES = ("events_per_type", "visitors_per_country", "quarantined_per_reason")
 
 
 def main() -> None:
-    """Fill a lake from nothing and ask it."""
+    """Fill a lake from nothing and ask it; all in one Spark, which is most of what a short run costs."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")  # short runs do not earn the second compiler
     shutil.rmtree(LAKE, ignore_errors=True)
+    with aws.running() as endpoint:
+        os.environ.update(aws.environment(endpoint))  # before Spark starts, whose workers read the streams
+        aws.create(endpoint, Settings.read(aws.STAGE))
+        load_archive("--quarantine_table", "quarantine")
+        stream_events(endpoint, "--quarantine_table", "quarantine")
+        stream_clicks(endpoint, "--quarantine_table", "quarantine")
+    for name in QUERIES:
+        say(f"ddl/queries/{name}.sql")
+        ask((ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
+    say(f'Ask more: .venv/bin/python -m local --lake {LAKE} sql "select ..."')
+
+
+def load_archive(*quarantine: str) -> None:
+    """Load raw events and visits."""
     raw = LAKE / "raw"
     say("Simulating 100,000 events and 20,000 visits of three days, with duplicates, late and malformed rows")
     produce("events", raw / "events", Options(rows=100_000, days=3, malformed=0.002))
@@ -33,25 +50,9 @@ def main() -> None:
     webhooks = raw / "events" / "arrived=2024-03-03" / "12"
     webhooks.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "examples" / "github_webhook_events.jsonl.gz", webhooks)
-    quarantine = ("--quarantine_table", "quarantine")
     run("events_batch", "--raw_path", str(raw / "events"), "--events_table", "events", *quarantine)
-    run(
-        "clickstream_batch",
-        "--raw_path",
-        str(raw / "clickstream"),
-        "--clickstream_path",
-        str(LAKE / "clickstream"),
-        *quarantine,
-    )
-    with aws.running() as endpoint:
-        os.environ.update(aws.environment(endpoint))
-        aws.create(endpoint, Settings.read(aws.STAGE))
-        stream_events(endpoint, *quarantine)
-        stream_clicks(endpoint, *quarantine)
-    for name in QUERIES:
-        say(f"ddl/queries/{name}.sql")
-        ask((ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
-    say(f'Ask more: .venv/bin/python -m local --lake {LAKE} sql "select ..."')
+    table = ("--clickstream_path", str(LAKE / "clickstream"))
+    run("clickstream_batch", "--raw_path", str(raw / "clickstream"), *table, *quarantine)
 
 
 def stream_events(endpoint: str, *quarantine: str) -> None:
@@ -101,21 +102,20 @@ def put(endpoint: str, stream: str, arriving: Iterable[Arrival]) -> None:
 
 
 def source(endpoint: str, stream: str) -> tuple[str, ...]:
-    """Say which stream a job drains, and where it notes how far it is."""
+    """Say which stream a job drains, and where its position is kept."""
     where = ("--stream_name", stream, "--endpoint_url", endpoint, "--trigger", "available_now")
     return (*where, "--checkpoint_path", str(LAKE / "checkpoints" / stream))
 
 
-def run(job: str, *arguments: str) -> None:
-    """Call ``python -m local run`` on the demo's lake; the demo ends where a job fails."""
-    say(f"Running glue_jobs/{job}.py")
-    command = [sys.executable, "-m", "local", "--lake", str(LAKE), "run", job, *arguments]
-    if subprocess.run(command, check=False).returncode:  # noqa: S603
-        sys.exit(f"demo: {job} failed")
+def run(name: str, *arguments: str) -> None:
+    """Run a job on the demo's lake as ``python -m local run`` does; the demo ends where one fails."""
+    say(f"Running glue_jobs/{name}.py")
+    if job.run(LAKE.absolute(), name, list(arguments)):
+        sys.exit(f"demo: {name} failed")
 
 
 def ask(sql: str) -> None:
-    """Answer as ``python -m local sql`` does, which would start Spark for every query."""
+    """Answer as ``python -m local sql`` does."""
     if query.answer(LAKE.absolute(), sql, "table"):
         sys.exit(1)
 

@@ -85,7 +85,7 @@ def quarantined(trial: Trial) -> Counter:
     return Counter((row["raw"], tuple(row["reasons"])) for row in trial.quarantine())
 
 
-@properties.of_runs(4)
+@properties.of_runs(2)
 @given(files=chopped(events_and_bad_lines()))
 def test_events_end_as_if_they_had_come_at_once(new_trial, files):
     trial = new_trial()
@@ -105,7 +105,7 @@ def test_events_end_as_if_they_had_come_at_once(new_trial, files):
     assert quarantined(trial) == expected_quarantine(files, BAD_EVENTS)
 
 
-@properties.of_runs(3)
+@properties.of_runs(2)
 @given(files=chopped(visits_and_bad_lines()))
 def test_visits_end_as_if_they_had_come_at_once(new_trial, files):
     trial = new_trial()
@@ -148,7 +148,7 @@ def accepted_lines(lines: list[bytes], trial: Trial, counts: dict) -> Counter:
     return accepted
 
 
-@properties.of_runs(4)
+@properties.of_runs(2)
 @given(lines=any_lines(lambda uuid: event(uuid, note="größe")))
 def test_any_bytes_become_an_event_or_a_quarantined_row(new_trial, lines):
     trial = new_trial()
@@ -161,7 +161,7 @@ def test_any_bytes_become_an_event_or_a_quarantined_row(new_trial, lines):
     assert len(set(accepted) - stored) <= counts["duplicate"]
 
 
-@properties.of_runs(3)
+@properties.of_runs(2)
 @given(lines=any_lines(lambda user: visit(user, page_url="größe")))
 def test_any_bytes_become_a_visit_or_a_quarantined_row(new_trial, lines):
     trial = new_trial()

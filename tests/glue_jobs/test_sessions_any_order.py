@@ -100,7 +100,7 @@ def bring(trial: Trial, rows: set[tuple], before: set[tuple]) -> None:
     trial.spark.createDataFrame(new, schemas.EVENTS.columns).coalesce(1).writeTo(trial.events_table).append()
 
 
-@properties.of_runs(3)  # 60 to 80 cases each
+@properties.of_runs(2)  # 60 to 80 cases each
 @given(
     users=users(),
     kinds=st.permutations(["all_dates", "some_dates", "killed"]),

@@ -257,7 +257,7 @@ def test_live_sessions_are_those_of_the_batch_and_of_the_rules(live):
     gap, lateness = timedelta(seconds=10), 60
     clicks = sorted(
         (second + random.randrange(lateness), second, f"u{random.randrange(40)}")
-        for second in random.choices(range(400), k=1_500)
+        for second in random.choices(range(400), k=900)
     )
     batches, at = [], 0
     while at < len(clicks):

@@ -8,7 +8,7 @@ from tools.chaos.crashes import crash
 from tools.chaos.progress import TABLE_ONLY, TABLES_ONLY
 from tools.chaos.scenario import Scenario
 
-pytestmark = [pytest.mark.server, pytest.mark.process, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.process, pytest.mark.proof]  # half a minute for each start of Spark
 
 
 def test_kill_9_between_the_commit_the_quarantine_and_the_checkpoint(endpoint, tmp_path):
