@@ -24,7 +24,7 @@ from clickstream.runtime.glue import glue_session
 from clickstream.storage import hive_table, iceberg, quarantine, run_reports
 from clickstream.storage.load import Load, NewRows, open_load
 from clickstream.transforms import events, times, visits
-from clickstream.validation import Source
+from clickstream.validation import UNPROCESSABLE, Source
 
 RULES_OF: dict[Source, Any] = {events.SOURCE: events, visits.SOURCE: visits}
 NEEDS: dict[Source, str] = {"events": "events_table", "clickstream": "clickstream_path"}
@@ -65,8 +65,9 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
     rules = RULES_OF[arguments.source].rules()
-    if arguments.reason and arguments.reason not in rules:
-        raise errors.ArgumentError(f"--reason must be one of {', '.join(rules)}, not {arguments.reason!r}")
+    reasons = (*rules, UNPROCESSABLE)
+    if arguments.reason and arguments.reason not in reasons:
+        raise errors.ArgumentError(f"--reason must be one of {', '.join(reasons)}, not {arguments.reason!r}")
     rows = quarantine.open_rows(spark, arguments.quarantine_table, arguments.source, is_asked_for(arguments))
     with open_load(spark, arguments.source, arguments.quarantine_table) as load:
         new = load.materialize(quarantine.as_sent(rows).transform(RULES_OF[arguments.source].validate))

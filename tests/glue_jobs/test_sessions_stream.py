@@ -7,12 +7,14 @@ from random import Random
 
 import pytest
 import sessions_oracle
-from streamed import NOON, Streamed, sent_to
+from pyspark.sql import functions as F
+from streamed import NOON, Streamed, fails_for, sent_to
 
 import sessions_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
 from clickstream.storage import quarantine
+from clickstream.transforms import sessions
 from lambdas import store
 from local import aws
 
@@ -192,6 +194,21 @@ def test_what_a_client_can_send_does_not_stop_the_stream(live):
     live.run()
     assert live.quarantined() == sorted(broken)
     assert live.counts() == {"ada-1": (1, False), "u" * 2028 + "-1": (1, False)}
+
+
+def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(live, monkeypatch):
+    with_sessions = sessions.with_sessions
+
+    def defect(clicks, window):
+        return with_sessions(clicks.withColumn("event_name", fails_for(F.col("event_name"), "bob@1")), window)
+
+    monkeypatch.setattr(sessions, "with_sessions", defect)
+    live.click(0, click(0), click(0, "bob"))
+    live.click(2, click(1), click(1, "bob"), click(2, "bob"))
+    live.click(3, click(3))
+    live.run()
+    assert live.counts() == {"ada-1": (3, False), "bob-1": (2, False)}
+    assert live.quarantined() == [click(1, "bob")]
 
 
 def test_a_stream_that_is_not_there_is_named(live):
