@@ -38,7 +38,7 @@ from clickstream.runtime.glue import glue_session
 from clickstream.storage import hive_table, iceberg, kinesis_sink, quarantine, run_reports
 from clickstream.storage.load import Load, NewRows, open_load
 from clickstream.transforms import activity, events, live_sessions, page_views, times, visits
-from clickstream.validation import Rules, Source
+from clickstream.validation import UNPROCESSABLE, Rules, Source
 
 NEEDS: dict[Source, str] = {
     "events": "events_table",
@@ -91,8 +91,9 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
     rules, validate = rules_of(arguments)
-    if arguments.reason and arguments.reason not in rules:
-        raise errors.ArgumentError(f"--reason must be one of {', '.join(rules)}, not {arguments.reason!r}")
+    reasons = (*rules, UNPROCESSABLE)
+    if arguments.reason and arguments.reason not in reasons:
+        raise errors.ArgumentError(f"--reason must be one of {', '.join(reasons)}, not {arguments.reason!r}")
     rows = quarantine.open_rows(spark, arguments.quarantine_table, arguments.source, is_asked_for(arguments))
     with open_load(spark, arguments.source, arguments.quarantine_table) as load:
         new = load.materialize(quarantine.as_sent(rows).transform(validate))

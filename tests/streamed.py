@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from awsglue.context import GlueContext
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 from trial import Trial
 
 from clickstream.sources import kinesis
@@ -60,6 +62,11 @@ class Streamed:
         schema = f"`{TEXT}` string, {ARRIVED} timestamp"
         in_turn = self.trial.spark.readStream.schema(schema).option("maxFilesPerTrigger", 1)
         return in_turn.parquet(str(self.folder))
+
+
+def fails_for(column: Column, value: str) -> Column:
+    """Give a column that Spark fails to compute where it has that value: a defect that one record shows."""
+    return F.when(column == value, F.raise_error(F.concat(F.lit("cannot process "), column))).otherwise(column)
 
 
 def sent_to(kinesis: Any, stream: str) -> list[dict[str, Any]]:

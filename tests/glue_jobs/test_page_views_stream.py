@@ -8,12 +8,14 @@ from random import Random
 from types import SimpleNamespace
 
 import pytest
-from streamed import NOON, Streamed, sent_to
+from pyspark.sql import functions as F
+from streamed import NOON, Streamed, fails_for, sent_to
 
 import page_views_stream
-from clickstream import errors, transforms
+from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
 from clickstream.storage import kinesis_sink, quarantine
+from clickstream.transforms import page_views as transform
 from local import aws
 
 
@@ -178,3 +180,44 @@ def test_a_stream_that_is_not_there_is_named(page_views):
     page_views.put(view("/a"))
     with pytest.raises(errors.StreamError, match="stream nowhere does not exist"):
         page_views.run(page_counts_stream="nowhere")
+
+
+def test_every_form_is_counted(page_views):
+    page_views.put(view("/b"), "a\t/b\tlink\t10", "a,/b,link,100", "a\t/c\tlink\t1\n" + view("/b"), "a\t/b\tlink")
+    page_views.run()
+    assert page_views.stored() == {("/b", "12:00"): (112, 1), ("/c", "12:00"): (1, 0)}
+    assert page_views.quarantined() == ["a\t/b\tlink"]
+
+
+def test_no_number_of_views_stops_the_stream(page_views):
+    page_views.put("home,/b,link,9223372036854775807", "home,/b,link,1000000000000")
+    page_views.run()
+    most = transform.MOST_COUNTED
+    page_views.trial.spark.sql(f"refresh table {page_views.table}")  # which the job's own session has written
+    page_views.trial.spark.sql(f"update {page_views.table} set views = {most} - 1, views_before = 0")
+    page_views.put(view("/b"), "home,/b,link,1000000000000", "home,/c,link,1")
+    page_views.put(view("/b"))
+    page_views.run()
+    assert page_views.stored() == {("/b", "12:00"): (most, 1), ("/c", "12:00"): (1, 0)}
+    assert page_views.live()["*", "2024-03-17T12:00:00.000Z"]["views"] == most
+    assert [row["reasons"] for row in page_views.trial.quarantine()] == [["views_out_of_range"]]
+
+
+def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(page_views, monkeypatch):
+    per_window = transform.per_window
+
+    def defect(views, window):
+        return per_window(views.withColumn("user_id", fails_for(F.col("user_id"), "bob")), window)
+
+    monkeypatch.setattr(transform, "per_window", defect)
+    page_views.put(view("/a"), view("/a", "bob"), view("/b"))
+    page_views.put(view("/a", "cyd"))
+    page_views.run()
+    assert page_views.stored() == {("/a", "12:00"): (2, 2), ("/b", "12:00"): (1, 1)}
+    assert page_views.quarantined() == [view("/a", "bob")]
+
+    monkeypatch.setattr(transform, "per_window", per_window)
+    page_views.forget(1)
+    page_views.put(view("/a", "cyd"), view("/a", "dan"), again=1)  # <- Glue reads on from where it began
+    page_views.run()
+    assert page_views.stored() == {("/a", "12:00"): (3, 3), ("/b", "12:00"): (1, 1)}

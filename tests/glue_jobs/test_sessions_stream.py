@@ -8,12 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import sessions_oracle
-from streamed import NOON, Streamed, sent_to
+from pyspark.sql import functions as F
+from streamed import NOON, Streamed, fails_for, sent_to
 
 import sessions_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
 from clickstream.storage import kinesis_sink, quarantine
+from clickstream.transforms import sessions
 from lambdas import store
 from local import aws
 
@@ -244,6 +246,21 @@ def test_late_clicks_come_back_through_the_raw_archive(live):
     (archive / "arrived=2024-03-17" / "all.jsonl").write_text(f"{click(0)}\n{click(8)}\n{click(100)}\n")
     live.trial.sessions_batch(source="clicks", raw_path=str(archive), gap_seconds=10)
     assert {row["session_id"]: row["event_count"] for row in live.trial.sessions()} == {"ada-1": 3, "ada-2": 1}
+
+
+def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(live, monkeypatch):
+    with_sessions = sessions.with_sessions
+
+    def defect(clicks, window):
+        return with_sessions(clicks.withColumn("event_name", fails_for(F.col("event_name"), "bob@1")), window)
+
+    monkeypatch.setattr(sessions, "with_sessions", defect)
+    live.click(0, click(0), click(0, "bob"))
+    live.click(2, click(1), click(1, "bob"), click(2, "bob"))
+    live.click(3, click(3))
+    live.run()
+    assert live.counts() == {"ada-1": (3, False), "bob-1": (2, False)}
+    assert live.quarantined() == [click(1, "bob")]
 
 
 def test_a_stream_that_is_not_there_is_named(live):

@@ -38,6 +38,7 @@ def emit_batch(job: str, batch: Batch, counts: RowCounts, first_arrival: datetim
         "Duplicate": (counts.duplicate, "Count"),
         "Conflict": (counts.beside.get("conflict", 0), "Count"),
         "Quarantined": (counts.quarantined, "Count"),
+        "Unprocessable": (counts.quarantined_by_reason.get("unprocessable", 0), "Count"),
         "BatchDuration": (round(duration, 3), "Seconds"),
         "BatchUtilization": (round(100 * duration / batch.batch_interval_seconds, 1), "Percent"),
         "EndToEndLatency": (round(latency, 3), "Seconds"),
