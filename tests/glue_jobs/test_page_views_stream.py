@@ -16,6 +16,7 @@ from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
 from clickstream.storage import kinesis_sink, quarantine
 from clickstream.transforms import page_views as transform
+from clickstream.transforms import transitions
 from local import aws
 
 
@@ -152,7 +153,7 @@ def test_quarantined_views_come_back_through_their_stream(page_views, monkeypatc
     now = datetime.now(UTC).replace(microsecond=0)
     old, recent = now - timedelta(hours=3), now - timedelta(minutes=30)
     with monkeypatch.context() as yesterday:
-        yesterday.setattr(transforms.page_views, "LONGEST_PAGE", 5)
+        yesterday.setattr(transitions, "LONGEST_PAGE", 5)
         page_views.put(view("/long-name", at=recent), "x", view("/long-name", at=old), at=now)
         page_views.run()
     assert page_views.stored() == {}

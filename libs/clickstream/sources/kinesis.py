@@ -105,11 +105,12 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
     (text,) = (name for name in given.columns if name != ARRIVED)  # its name differs between versions of Glue
     name = arguments.stream_name or arguments.stream_arn.rpartition("/")[2]
     arrived = F.date_format(ARRIVED, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")
-    return given.select(
+    rows = given.select(
         json_records.without_line_end(f"`{text}`").alias("raw"),
         F.concat(F.lit(f"kinesis:{name}@"), arrived).alias("origin"),
         F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
-    ).to(schemas.RAW_LINE)
+    )
+    return rows.withColumn("raw", json_records.without_byte_order_mark("raw")).to(schemas.RAW_LINE)
 
 
 def run_batches(

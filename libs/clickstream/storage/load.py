@@ -33,6 +33,7 @@ class NewRows:
     """Validated rows, materialized."""
 
     valid: DataFrame
+    all: DataFrame  # with those that are quarantined or skipped
     first_arrival: datetime | None
     last_arrival: datetime | None
 
@@ -51,7 +52,8 @@ class Load:
         """Compute the validated rows once; they are read several times."""
         self._input, self._is_materialized = self.staged(self._counter.of_input(validated)), True
         counter = self._counter
-        return NewRows(_valid(self._input), counter.arrival("first_arrival"), counter.arrival("last_arrival"))
+        arrivals = [counter.arrival(which) for which in ("first_arrival", "last_arrival")]
+        return NewRows(_valid(self._input), self._input, *arrivals)
 
     def observe(self, validated: DataFrame) -> DataFrame:
         """Pass on the valid rows, counted: for input that is read once, as long as nothing is quarantined."""

@@ -6,10 +6,8 @@ from uuid import uuid4
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from clickstream.transforms import fields
 from clickstream.validation import Rules
-
-# A number with a point or an exponent, a boolean, an object, an array; whole numbers do as well as text.
-NOT_AN_ID = r'^(-?\d+([.]\d*)?[eE][+-]?\d+|-?\d+[.]\d*|"?-?Infinity"?|"?NaN"?|true|false|[\[{].*)\z'
 
 # The first bytes of what is not a line, as sent and as a reader that decodes UTF-8 hands it on.
 GZIP = ("1F8B", "1FEFBFBD")
@@ -25,6 +23,13 @@ def without_line_end(text: str) -> Column:
         case when endswith({text}, '\r\n') then {first.format(2)}
              when endswith({text}, '\n') or endswith({text}, '\r') then {first.format(1)}
              else {text} end
+    """)
+
+
+def without_byte_order_mark(text: str) -> Column:
+    """Take U+FEFF off a text's start, where editors and Windows put it, and which no JSON parser takes."""
+    return F.expr(f"""
+        case when startswith({text}, '\\ufeff') then cast(substr(cast({text} as binary), 4) as string) else {text} end
     """)
 
 
@@ -44,7 +49,8 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
     """)
     found = trimmed.select("*", F.json_tuple(last_brace_moved, *names, _END).alias(*names, "end"))
     is_object = F.col("trimmed").endswith("}") & F.col("end").isNotNull()
-    return found.withColumn("is_object", is_object).drop("trimmed", "end")
+    texts = {name: fields.text(name) for name in names}
+    return found.withColumns({**texts, "is_object": is_object}).drop("trimmed", "end")
 
 
 def rules() -> Rules:
@@ -59,16 +65,6 @@ def rules() -> Rules:
         "kpl_aggregated": is_object | ~_starts_with(KPL),
         "not_a_json_object": is_object | is_empty,
     }
-
-
-def is_text(name: str, suspicious: str) -> Column:
-    """Whether a field was sent as a JSON text: ``with_fields`` makes text of everything else, too.
-
-    Only where the text matches the pattern ``suspicious`` is the line looked at again.
-    """
-    kinds = ("double", "boolean", "map<string,string>", "array<string>")
-    as_other = F.coalesce(*[F.from_json("raw", f"{name} {kind}")[name].cast("string") for kind in kinds])
-    return ~(F.col(name).rlike(suspicious) & as_other.isNotNull())
 
 
 def _starts_with(forms: Sequence[str]) -> Column:

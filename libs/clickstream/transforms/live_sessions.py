@@ -18,7 +18,6 @@ from clickstream.validation import Rules, Source
 SOURCE: Source = "live_sessions"
 IS_INSERT = "action = 'insert'"
 MERGE_COUNTS = {"written": f"count_if({IS_INSERT})", "duplicate": f"sum(copies) - count_if({IS_INSERT})"}
-LONGEST_USER_ID = 2028  # bytes: with a session's number DynamoDB takes it for a key, which has at most 2048
 LONGEST_TEXT = 2048  # characters of a text in a record: with all its texts it is far from Kinesis's 1 MiB
 
 STATE = StructType([  # an event of a session; or, without event_uuid, the number of a user's latest session
@@ -39,7 +38,6 @@ def rules(watermark: int) -> Rules:
     is_on_time = F.col("event_time") >= F.timestamp_millis(F.lit(watermark)) if watermark else F.lit(True)
     return {
         **visits.rules(),
-        "user_id_too_long": F.col("user_id").isNull() | (F.octet_length("user_id") <= LONGEST_USER_ID),
         "late": F.col("event_time").isNull() | is_on_time,
     }
 

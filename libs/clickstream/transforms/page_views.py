@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import json_records, times, transitions
+from clickstream.transforms import fields, json_records, times, transitions
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "page_views"
@@ -53,8 +53,8 @@ def parse(lines: DataFrame) -> DataFrame:
             "is_object",
             "page_url",
             (_is_text("prev") & _is_text("type") & is_number).alias("is_transition"),
-            F.expr("nullif(trim(user_id), '')").alias("user_id"),
-            F.when(F.col("is_object"), F.trim("page_url")).otherwise(F.col("curr")).alias("page"),
+            "user_id",
+            F.when(F.col("is_object"), F.col("page_url")).otherwise(fields.text("curr")).alias("page"),
             F.when(F.col("is_object"), F.lit(1)).otherwise(F.expr("try_cast(n as bigint)")).alias("views"),
             F.col("event_time").isNotNull().alias("has_event_time"),
             F.when(F.col("is_object"), times.instant("event_time")).otherwise(F.col("arrived_at")).alias("viewed_at"),
@@ -66,14 +66,15 @@ def rules(allowed_lateness: timedelta) -> Rules:
     """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise."""
     is_view, is_transition = F.col("is_object"), F.coalesce("is_transition", F.lit(False))
     is_other = ~is_view & ~is_transition
-    has_page = F.coalesce(F.length("page") > 0, F.lit(False))
+    has_page = F.col("page").isNotNull()
     is_untimed = F.col("viewed_at").isNull()
     of_lines = {reason: holds for reason, holds in json_records.rules().items() if reason != "not_a_json_object"}
     return {
         **of_lines,
         "not_a_view": is_view | is_transition | (F.trim("raw") == ""),
+        **fields.id_rules("user_id", fields.LONGEST_USER_ID),
         "page_missing": is_other | has_page,
-        "page_not_text": ~is_view | ~has_page | json_records.is_text("page_url", _NOT_TEXT),
+        "page_not_text": ~is_view | ~has_page | fields.is_text("page_url", _NOT_TEXT),
         "page_has_control_characters": is_other | ~has_page | ~F.col("page").rlike(transitions.CONTROL),
         "page_reserved": is_other | ~has_page | (F.col("page") != ALL_PAGES),
         "page_too_long": is_other | ~has_page | (F.octet_length("page") <= transitions.LONGEST_PAGE),
