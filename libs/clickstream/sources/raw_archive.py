@@ -10,7 +10,7 @@ from clickstream.transforms import json_records
 
 
 def read_lines(spark: SparkSession, path: str) -> DataFrame:
-    """Read every line below ``path`` as ``schemas.RAW_LINE``; a folder without files gives no rows.
+    """Read every record below ``path`` as ``schemas.RAW_LINE``; a folder without files gives no rows.
 
     A line arrived when its folder says (to the hour), or else when its file was last modified.
     """
@@ -22,11 +22,20 @@ def read_lines(spark: SparkSession, path: str) -> DataFrame:
         raise errors.InputError(f"--raw_path {path} does not exist") from error
     except Py4JJavaError as error:
         raise errors.InputError(f"--raw_path {path}: {error.java_exception.getMessage()}") from error
-    return lines.select(
-        json_records.without_line_end("value").alias("raw"),
+    records = lines.select(
+        _record_in("value").alias("raw"),
         F.col("_metadata.file_path").alias("origin"),
         F.coalesce(_arrival_in("_metadata.file_path"), F.col("_metadata.file_modification_time")).alias("arrived_at"),
-    ).to(schemas.RAW_LINE)
+    )
+    return records.transform(json_records.split_records).to(schemas.RAW_LINE)
+
+
+def _record_in(line: str) -> Column:
+    """Give back the record that is archived as a line: ``lambdas.archive_lines`` writes some in base64."""
+    return F.expr(f"""
+        case when startswith({line}, '\x1e')
+             then coalesce(cast(try_to_binary(substr({line}, 2), 'base64') as string), {line}) else {line} end
+    """)
 
 
 def _arrival_in(path: str) -> Column:
