@@ -17,8 +17,8 @@ def split(data: bytes) -> list[bytes]:
 
 
 def is_object(text: bytes) -> bool:
-    """Whether the text is exactly one JSON object, in UTF-8, perhaps behind a byte order mark."""
+    """Whether the text is exactly one JSON object, in UTF-8."""
     try:
-        return isinstance(_DECODER.decode(text.decode("utf-8-sig")), dict)
+        return isinstance(_DECODER.decode(text.decode()), dict)
     except (ValueError, RecursionError):  # the latter: thousands of brackets
         return False

@@ -2,14 +2,15 @@
 
 The result of a record is
 
-Ok                at least one good line
-Dropped           nothing but white space
-ProcessingFailed  no good line, not base64, or no room in the response: Firehose keeps the record as sent below its
-                  error prefix
+Ok                of ``events`` whatever it is, one line (``archive_lines``); of ``page_transitions`` at least one good
+                  line
+Dropped           of ``page_transitions``: nothing but white space
+ProcessingFailed  not base64, no room in the response, or of ``page_transitions`` no good line: Firehose keeps the
+                  record as sent below its error prefix
 
-A line of ``events`` is good if it is a JSON object; the job validates the rest. A bad line stays in a record that holds
-a good one, so that ``events_batch`` quarantines it with its reasons and ``replay`` can bring it back; jobs read nothing
-below an error prefix. The partition keys are the arrival's, for the prefix
+``events`` judges nothing: ``events_batch`` quarantines what is no event with its reasons, as ``events_stream`` does,
+and ``replay`` can bring it back; jobs read nothing below an error prefix. The partition keys are the arrival's, for the
+prefix
 
     raw/events/arrived=!{partitionKeyFromLambda:arrived_date}/!{partitionKeyFromLambda:arrived_hour}/
 
@@ -17,9 +18,10 @@ below an error prefix. The partition keys are the arrival's, for the prefix
 row (referrer_url or other-empty, page_url, event_type or view, 1). A row has no time, so the rules about times are the
 job's alone. Bad lines are skipped and counted; the job has them in quarantine. Lines of both end in a line feed.
 
-Room: a response of more than 6 MB would fail all its records. ``events`` adds a byte a record, and CSV at most doubles
-it (a title of nothing but quotes), so with Firehose's default buffer hint of 1 MB the data takes less than 3 MB in
-base64. A larger hint, or records of a few bytes with larger envelopes, may fill the response.
+Room: a response of more than 6 MB would fail all its records. ``events`` adds at most a third (line feeds, in base64),
+and CSV at most doubles a record (a title of nothing but quotes), so with Firehose's default buffer hint of 1 MB the
+data takes less than 3 MB in base64. A larger hint, or records of a few bytes with larger envelopes, may fill the
+response.
 """
 
 import csv
@@ -34,7 +36,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from clickstream.transforms import transitions
-from lambdas import json_lines
+from lambdas import archive_lines, json_lines
 
 # 6 MB, of which AWS's own samples use as much: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_000_000
@@ -69,7 +71,7 @@ def page_transitions(event: dict[str, Any], context: object) -> dict[str, Any]: 
 
 
 def events(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Pass lines on to the raw archive, with the arrival as partition keys."""
+    """Pass records on to the raw archive, with the arrival as partition keys."""
     return _transform("events", event, to_archive, with_keys=True)
 
 
@@ -131,11 +133,8 @@ def _is_text(column: str) -> bool:
 
 
 def to_archive(data: bytes) -> Converted:
-    """Keep all lines of events as sent, or none if none is good."""
-    lines = json_lines.split(data)
-    malformed = sum(not json_lines.is_object(line) for line in lines)
-    is_kept = malformed < len(lines)
-    return Converted(b"\n".join([*lines, b""]) if is_kept else b"", len(lines) - malformed, malformed)
+    """Keep a record, whatever it is."""
+    return Converted(archive_lines.line(data) + b"\n", lines=1, malformed=0)
 
 
 def _transform(

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import activity, events, live_sessions, page_views, visits
+from clickstream.transforms import activity, events, json_records, live_sessions, page_views, visits
 from deploy import settings
 from lambdas import land_raw, simulate, transform
 from simulator import FORMATS, ExpectedCounts, Options, arrivals
@@ -69,7 +69,7 @@ def valid(spark, lines, validate, condition="reasons is null"):
         "raw binary, origin string, arrived_at timestamp",
     )
     raw = rows.withColumn("raw", F.col("raw").cast("string"))  # which need not be UTF-8
-    validated = raw.transform(validate).where(condition)
+    validated = raw.transform(json_records.split_records).transform(validate).where(condition)
     return sorted(lines[int(row.origin)] for row in validated.select("origin").collect())
 
 
@@ -201,7 +201,13 @@ def test_the_function_and_the_job_judge_page_views_alike(spark):
     }
     raw = spark.createDataFrame([(record, record, NOON) for record in records], schemas.RAW_LINE)
     counted = {record: [] for record in records}
-    for row in raw.transform(page_views.validate, LATENESS).where("reasons is null").collect():
+    for row in (
+        raw
+        .transform(json_records.split_records)
+        .transform(page_views.validate, LATENESS)
+        .where("reasons is null")
+        .collect()
+    ):
         counted[row.origin].append((row.page, row.views))
     assert counted == {record: pages for record, (_, pages) in PAGE_VIEWS.items()}
 
@@ -210,7 +216,8 @@ def test_a_line_that_is_not_utf8_is_bad_to_both_and_kept_as_sent(spark):
     record = b"a\tCaf\xe9\tlink\t1\na\tb\tlink\t2"
     assert through_firehose(transform.page_transitions, [record]) == [b"a,b,link,2"]
     raw = spark.createDataFrame([(bytearray(record), "", NOON)], "raw binary, origin string, arrived_at timestamp")
-    rows = raw.withColumn("raw", F.col("raw").cast("string")).transform(page_views.validate, LATENESS)
+    records = raw.withColumn("raw", F.col("raw").cast("string"))
+    rows = records.transform(json_records.split_records).transform(page_views.validate, LATENESS)
     assert [tuple(row) for row in rows.select(F.col("raw").cast("binary"), "reasons").collect()] == [
         (b"a\tCaf\xe9\tlink\t1", ["not_utf8"]),
         (b"a\tb\tlink\t2", None),

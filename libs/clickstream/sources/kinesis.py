@@ -85,7 +85,7 @@ class Batch:
 
 
 def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
-    """Read a stream as ``schemas.RAW_LINE``, a row a record.
+    """Read a stream as ``schemas.RAW_LINE``, the lines of its records.
 
     A batch may hold twice what the shards can take in a window, so that a job that is behind catches up. Records that
     are alike and arrived at the same millisecond have one origin.
@@ -105,12 +105,13 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
     (text,) = (name for name in given.columns if name != ARRIVED)  # its name differs between versions of Glue
     name = arguments.stream_name or arguments.stream_arn.rpartition("/")[2]
     arrived = F.date_format(ARRIVED, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")
-    rows = given.select(
-        json_records.without_line_end(f"`{text}`").alias("raw"),
+    records = given.select(
+        F.col(f"`{text}`").alias("raw"),
         F.concat(F.lit(f"kinesis:{name}@"), arrived).alias("origin"),
         F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
     )
-    return rows.withColumn("raw", json_records.without_byte_order_mark("raw")).to(schemas.RAW_LINE)
+    unmarked = records.withColumn("raw", json_records.without_byte_order_mark("raw"))
+    return unmarked.transform(json_records.split_records).to(schemas.RAW_LINE)
 
 
 def run_batches(

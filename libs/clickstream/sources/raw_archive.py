@@ -37,7 +37,7 @@ _OF_A_FILE = ("java.io.", "java.util.zip.", "java.lang.RuntimeException: native"
 
 
 def read_lines(spark: SparkSession, path: str) -> DataFrame:
-    """Read every line below ``path`` as ``schemas.RAW_LINE``; a folder without files gives no rows.
+    """Read every record below ``path`` as ``schemas.RAW_LINE``; a folder without files gives no rows.
 
     A line arrived when its folder says (to the hour), or else when its file was last modified.
     """
@@ -50,12 +50,13 @@ def read_lines(spark: SparkSession, path: str) -> DataFrame:
     except Py4JJavaError as error:
         raise errors.InputError(f"--raw_path {path}: {error.java_exception.getMessage()}") from error
     _check_arrivals(_files(lines))
-    rows = lines.select(
-        json_records.without_line_end("value").alias("raw"),
+    records = lines.select(
+        _record_in("value").alias("raw"),
         F.col("_metadata.file_path").alias("origin"),
         F.coalesce(_arrival_in("_metadata.file_path"), F.col("_metadata.file_modification_time")).alias("arrived_at"),
     )
-    return rows.withColumn("raw", json_records.without_byte_order_mark("raw")).to(schemas.RAW_LINE)
+    unmarked = records.withColumn("raw", json_records.without_byte_order_mark("raw"))
+    return unmarked.transform(json_records.split_records).to(schemas.RAW_LINE)
 
 
 @contextmanager
@@ -122,6 +123,14 @@ def _is_arrival(day: str, hour: str = "00") -> bool:
     except ValueError:
         return False
     return bool(re.fullmatch(r"arrived=2\d{3}-\d\d-\d\d", day) and re.fullmatch(r"[01]\d|2[0-3]", hour))
+
+
+def _record_in(line: str) -> Column:
+    """Give back the record that is archived as a line: ``lambdas.archive_lines`` writes some in base64."""
+    return F.expr(f"""
+        case when startswith({line}, '\x1e')
+             then coalesce(cast(try_to_binary(substr({line}, 2), 'base64') as string), {line}) else {line} end
+    """)
 
 
 def _arrival_in(path: str) -> Column:

@@ -22,20 +22,8 @@ _NOT_TEXT = r"^(-?\d.*|true|false|[\[{].*)\z"  # as json_tuple writes what is no
 
 
 def validate(lines: DataFrame, allowed_lateness: timedelta) -> DataFrame:
-    """Parse ``schemas.RAW_LINE``, each line of a record as a row, and add the reasons to quarantine it."""
-    return lines.transform(each_line).transform(parse).transform(with_reasons, rules(allowed_lateness))
-
-
-def each_line(records: DataFrame) -> DataFrame:
-    """Give each line of ``schemas.RAW_LINE`` a row; a record that is one JSON object is one line."""
-    found = records.transform(json_records.with_fields, ())
-    # As Latin-1, which has a character for each byte: Spark would mend what is not UTF-8.
-    each = F.expr("""
-        transform(split(decode(cast(raw as binary), 'ISO-8859-1'), '\\r?\\n'),
-                  line -> cast(encode(line, 'ISO-8859-1') as string))
-    """)
-    lines = F.when(F.col("is_object") | ~F.contains("raw", F.lit("\n")), F.array("raw")).otherwise(each)
-    return found.withColumn("raw", F.explode(lines)).select(*records.columns)
+    """Parse ``schemas.RAW_LINE`` and add the reasons to quarantine a row, if any; row-wise."""
+    return lines.transform(parse).transform(with_reasons, rules(allowed_lateness))
 
 
 def parse(lines: DataFrame) -> DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import page_views
+from clickstream.transforms import json_records, page_views
 
 NOON = datetime(2024, 3, 17, 12)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -23,7 +23,7 @@ def view(page, user="ada", at=NOON, **fields):
 
 def validated(spark, *lines, arrived=NOON):
     raw = spark.createDataFrame([(line, "stream", arrived) for line in lines], schemas.RAW_LINE)
-    return raw.transform(page_views.validate, HOUR)
+    return raw.transform(json_records.split_records).transform(page_views.validate, HOUR)
 
 
 def test_views_and_transitions(spark):
