@@ -5,8 +5,8 @@ A corpus (``tests/corpus/<input>.txt``) has a record a line:
     outcome ; outcome | record
 
 with an outcome for each line of the record: ``valid``, or the reasons to quarantine it. In the record ``\n``, ``\r``,
-``\t``, ``\\`` and ``\x00`` stand for bytes, ``<event>`` and ``<visit>`` for the fields of a good one, ``<id>`` for an
-id of its own. What begins with ``#`` is a comment.
+``\t``, ``\\`` and ``\x00`` stand for bytes, ``<event>`` and ``<visit>`` for the fields of a good one, ``<id>`` for
+an id of its own. What begins with ``#`` is a comment.
 """
 
 import json
