@@ -87,7 +87,7 @@ def check_files(lines: DataFrame, validated: DataFrame) -> None:
     misnamed = (
         file
         for file in sorted(seen)
-        if seen[file] and not file.endswith((*_DECOMPRESS, ".zst")) and _begins_as_gzip(spark, file)
+        if seen[file] and not file.endswith((*_DECOMPRESS, ".zst")) and _is_gzip(spark, file)
     )
     if file := next(misnamed, None):
         raise errors.InputError(f"{unquote(file)} is gzip, but its name does not end in .gz")
@@ -187,9 +187,15 @@ def _is_nothing(file: str, content: bytes) -> bool:
         return False
 
 
-def _begins_as_gzip(spark: SparkSession, file: str) -> bool:
+def _is_gzip(spark: SparkSession, file: str) -> bool:
+    """Whether the file itself is gzip: its first line begins as gzip, but is not a record that is gzip as a whole."""
     first: Any = _text(spark, _path(file)).select(F.col("value").cast("binary")).first()
-    return bytes(first[0]).startswith(b"\x1f\x8b")
+    member = zlib.decompressobj(wbits=31)
+    try:
+        member.decompress(bytes(first[0]))
+    except zlib.error:
+        return False
+    return not member.eof
 
 
 def _named(files: Sequence[str]) -> str:

@@ -99,6 +99,7 @@ def materialized(trial):
         ("nothing.deflate", zlib.compress(b""), 0),
         ("blank.json", b"\n\n", 2),
         ("a record is gzip.json", b"{}\n" + gzip.compress(b"{}") + b"\n", 2),
+        ("the first record is gzip.json", gzip.compress(b"{}") + b"\n{}\n", 2),
         ("a record is gzip.json.gz", gzip.compress(gzip.compress(b"{}") + b"\n"), 1),
     ],
 )
