@@ -63,6 +63,7 @@ def test_what_a_rebuild_removes_or_changes_is_made_again(trial):
     assert {row["entry_page"] for row in trial.sessions()} == {None, "/new"}
 
 
+@pytest.mark.single
 def test_only_the_piece_of_a_cut_session_is_made_again(trial):
     trial.send([act(f"{n:02}", 20 * n, "bot") for n in range(10)])
     trial.sessions_batch(max_session_hours=1)
@@ -75,6 +76,7 @@ def test_only_the_piece_of_a_cut_session_is_made_again(trial):
     assert counts["session_events"] == 2
 
 
+@pytest.mark.single
 def test_late_events_are_quarantined_with_a_reason_and_taken_with_a_longer_lookback(trial):
     trial.send([act("a", 0), act("b", 10)], "arrived=2024-03-18/10/a.jsonl")
     trial.send([act("c", 20)], "arrived=2024-03-18/11/a.jsonl")
@@ -92,6 +94,7 @@ def test_late_events_are_quarantined_with_a_reason_and_taken_with_a_longer_lookb
     assert len(trial.quarantine()) == 1  # <- once
 
 
+@pytest.mark.single
 def test_dates_narrow_what_a_run_looks_at(trial):
     trial.send([act("a", 0), act("b", 13 * 60 + 40), act("c", 13 * 60 + 50), act("d", 3 * 24 * 60)])
     trial.sessions_batch(end_date=date(2024, 3, 17))
@@ -113,6 +116,7 @@ def test_deletions_that_are_only_noted_are_found_by_comparing(spark, trial):
     assert (counts["read"], counts["deleted"]) == (2, 1)
 
 
+@pytest.mark.single
 def test_expired_snapshots_are_made_up_for_by_comparing(spark, trial):
     trial.send([act("a", 0), act("c", 0, "bob")])
     trial.sessions_batch()
@@ -125,6 +129,7 @@ def test_expired_snapshots_are_made_up_for_by_comparing(spark, trial):
     assert (counts["read"], counts["written"], counts["duplicate"]) == (3, 1, 2)
 
 
+@pytest.mark.single
 def test_sessions_of_another_gap_are_an_error_until_the_tables_are_empty(spark, trial):
     trial.send([act("a", 0), act("b", 10)])
     trial.sessions_batch()
@@ -152,6 +157,7 @@ def test_clicks_come_in_any_order_and_once(trial):
     assert trial.sessions_batch(source="clicks", raw_path=str(earlier), gap_seconds=10)["written"] == 0
 
 
+@pytest.mark.single
 def test_nothing_is_a_run_of_nothing(trial):
     counts = trial.sessions_batch()
     assert counts.pop("quarantined_by_reason") == {}
@@ -159,12 +165,14 @@ def test_nothing_is_a_run_of_nothing(trial):
     assert trial.sessions() == trial.session_events() == []
 
 
+@pytest.mark.single
 def test_missing_tables_are_named(trial):
     for missing in ("events_table", "session_events_table", "sessions_table"):
         with pytest.raises(errors.TableError, match=r"table .*nowhere does not exist"):
             trial.sessions_batch(**{missing: "nowhere"})
 
 
+@pytest.mark.single
 def test_a_source_needs_its_own_input():
     given = {"sessions_table": Table("s"), "session_events_table": Table("e"), "quarantine_table": Table("q")}
     with pytest.raises(errors.ArgumentError, match="--events_table missing; --source events needs it"):

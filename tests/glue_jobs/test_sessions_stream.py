@@ -74,6 +74,7 @@ def live(trial, endpoint, monkeypatch) -> Live:
     return Live(trial, endpoint, monkeypatch)
 
 
+@pytest.mark.single
 def test_each_click_is_sent_with_its_session_and_closed_ones_are_summed_up(live):
     live.click(0, click(0, device_type="phone"), click(0, device_type="phone"))
     live.click(12, click(10), click(10, "bob"))  # <- exactly the gap: the same session
@@ -105,6 +106,7 @@ def test_each_click_is_sent_with_its_session_and_closed_ones_are_summed_up(live)
     assert live.counts()["ada-3"] == (1, False)
 
 
+@pytest.mark.single
 def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quarantined(live):
     live.click(0, click(0))
     live.click(30, click(16), click(30))
@@ -122,6 +124,7 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quaran
     assert live.counts() == {"ada-1": (3, True), "ada-2": (1, False), "bob-1": (1, True)}
 
 
+@pytest.mark.single
 def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
     live.click(0, click(0), click(0, "bob"))
     live.click(100, click(100), click(95, "bob"), "x")
@@ -145,6 +148,7 @@ def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
     assert live.quarantined() == ["x"]
 
 
+@pytest.mark.single
 def test_versions_grow_though_the_clock_is_set_back(live, monkeypatch):
     clock = iter(range(2_000_000_000_000, 0, -600_000))  # <- ten minutes back at each batch
     monkeypatch.setattr(kinesis_sink, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
@@ -168,6 +172,7 @@ def test_versions_grow_though_the_clock_is_set_back(live, monkeypatch):
     assert [sent["version"] - 2_000_000_000_000 for sent in live.updates() if sent.get("event_name")] == [0, 1, 2, 2, 5]
 
 
+@pytest.mark.single
 def test_of_the_state_two_batches_are_kept(live):
     for second in (0, 5, 10, 15):
         live.click(second, click(second))
@@ -178,6 +183,7 @@ def test_of_the_state_two_batches_are_kept(live):
     assert sorted(folder.name.partition("-")[0] for folder in kind.iterdir()) == ["2", "3"]
 
 
+@pytest.mark.single
 def test_a_session_is_cut_at_its_maximum_over_many_batches(live):
     seconds = range(0, 9_000, 500)
     for batch in (seconds[:5], seconds[5:9], seconds[9:10], seconds[10:]):
@@ -187,6 +193,7 @@ def test_a_session_is_cut_at_its_maximum_over_many_batches(live):
     assert found == {"ada-1": (8, None), "ada-2": (7, "max_length"), "ada-3": (3, "max_length")}
 
 
+@pytest.mark.single
 def test_a_user_who_was_away_for_long_is_a_new_one(live):
     day = 86_400
     live.click(0, click(0))
@@ -203,6 +210,7 @@ def test_a_user_who_was_away_for_long_is_a_new_one(live):
     ]
 
 
+@pytest.mark.single
 def test_a_checkpoint_is_of_one_gap(live):
     live.click(0, click(0))
     live.run()
@@ -213,6 +221,7 @@ def test_a_checkpoint_is_of_one_gap(live):
     assert live.counts() == {"ada-1": (2, False)}
 
 
+@pytest.mark.single
 def test_without_a_checkpoint_it_begins_anew(live):
     live.click(100, click(0), click(100))
     live.run()
@@ -221,6 +230,7 @@ def test_without_a_checkpoint_it_begins_anew(live):
     assert live.counts() == {"ada-1": (1, True), "ada-2": (1, False)}
 
 
+@pytest.mark.single
 def test_what_a_client_can_send_does_not_stop_the_stream(live):
     broken = ["", "x", "[]", click(0, ""), click(0, "u" * 2029), click(0, 7.5), '{"user_id": "ada"}', "\ufffd"]
     live.click(0, *broken, click(0, "u" * 2028), click(0, event_name="n" * 1_000_000))
@@ -230,6 +240,7 @@ def test_what_a_client_can_send_does_not_stop_the_stream(live):
     assert live.counts() == {"ada-1": (1, False), "u" * 2028 + "-1": (1, False)}
 
 
+@pytest.mark.single
 def test_late_clicks_come_back_through_the_raw_archive(live):
     live.click(0, click(0), "x")
     live.click(100, click(100))
@@ -248,6 +259,7 @@ def test_late_clicks_come_back_through_the_raw_archive(live):
     assert {row["session_id"]: row["event_count"] for row in live.trial.sessions()} == {"ada-1": 3, "ada-2": 1}
 
 
+@pytest.mark.single
 def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(live, monkeypatch):
     with_sessions = sessions.with_sessions
 
@@ -263,6 +275,7 @@ def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on
     assert live.quarantined() == [click(1, "bob")]
 
 
+@pytest.mark.single
 def test_a_stream_that_is_not_there_is_named(live):
     live.click(0, click(0))
     with pytest.raises(errors.StreamError, match="stream nowhere does not exist"):
@@ -278,7 +291,7 @@ def test_live_sessions_are_those_of_the_batch_and_of_the_rules(live):
     )
     batches, at = [], 0
     while at < len(clicks):
-        batches.append(clicks[at : at + random.randrange(1, 400)])
+        batches.append(clicks[at : at + random.randrange(100, 500)])
         at += len(batches[-1])
     for batch in batches:
         rows = [click(second, user) for _, second, user in batch]
