@@ -119,7 +119,7 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quaran
     assert live.counts() == {"ada-1": (3, True), "ada-2": (1, False), "bob-1": (1, True)}
 
 
-def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
+def test_a_batch_that_is_processed_again_sends_the_same(live, monkeypatch):
     live.click(0, click(0), click(0, "bob"))
     live.click(100, click(100), click(95, "bob"), "x")
 
