@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def lake_folder(text: str) -> Path:
-    """Read where a lake is or shall be; refuse what SQLite, Hadoop or SQL would read otherwise in its path."""
+    """Read a lake's path; reject characters that SQLite, Hadoop or SQL would read as something else."""
     folder = Path(text).absolute()
     if odd := re.search(r"[^\w /.,@+=~()-]", str(folder)):
         raise argparse.ArgumentTypeError(
