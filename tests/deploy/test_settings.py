@@ -230,9 +230,9 @@ SENTENCES = [
 @pytest.mark.parametrize(("sections", "sentence"), SENTENCES, ids=[sentence for _, sentence in SENTENCES])
 def test_a_mistake_is_a_sentence(folder, sections, sentence):
     write(folder, **sections)
-    with pytest.raises(SettingsError, match=f"^own: {re.escape(sentence)}") as refused:
+    with pytest.raises(SettingsError, match=f"^own: {re.escape(sentence)}") as raised:
         Settings.read("own", folder)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_two_mistakes_are_both_named(folder):

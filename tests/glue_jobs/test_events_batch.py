@@ -160,7 +160,7 @@ def test_two_runs_at_once_quarantine_a_row_once(trial, monkeypatch):
     assert [row["raw"] for row in trial.quarantine()] == ["x"]
 
 
-def test_paths_and_the_table_lie_apart(trial):
+def test_paths_and_tables_are_disjoint(trial):
     for table in ("events", "quarantine"):
         with pytest.raises(errors.ArgumentError, match=rf"--raw_path \S+ lies in --{table}_table"):
             trial.events_batch(raw_path=str(trial.folder / table / "data"))

@@ -87,9 +87,9 @@ def test_a_batch_writes_a_file_for_each_type_and_day(stream):
     assert len(list(Path(stream.trial.events_path).glob("data/**/*.parquet"))) == 7
 
 
-def test_duplicates_are_looked_for_within_the_horizon_and_merge_removes_the_rest(stream):
+def test_duplicates_are_looked_for_within_the_lookback_and_merge_removes_the_rest(stream):
     stream.put(event("a"), at=NOON)
-    stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the horizon
+    stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the lookback
     stream.run()
     assert stream.uuids() == ["a"]
     stream.put(event("a"), at=NOON + timedelta(hours=2))  # <- arrivals are kept to the hour
@@ -154,12 +154,12 @@ def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monk
 
 
 @pytest.mark.parametrize("log", ["offsets", "commits"])
-def test_a_torn_checkpoint_is_named(stream, log):
+def test_a_corrupt_checkpoint_is_named(stream, log):
     stream.put(event("a"))
     stream.run()
-    torn = stream.checkpoint / log / "0"
-    torn.write_bytes(b"")
-    torn.with_name(".0.crc").unlink()
+    corrupt = stream.checkpoint / log / "0"
+    corrupt.write_bytes(b"")
+    corrupt.with_name(".0.crc").unlink()
     stream.put(event("b"))
     with pytest.raises(errors.StreamError, match=f"/{log}/0"):
         stream.run()

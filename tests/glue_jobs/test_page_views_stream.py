@@ -107,7 +107,7 @@ def test_a_batch_that_is_processed_again_replaces_what_it_added(page_views):
     assert page_views.quarantined() == ["x"]
 
 
-def test_a_run_that_ends_before_it_has_told_of_it_is_completed(page_views, monkeypatch):
+def test_a_run_that_ends_before_it_has_sent_its_counts_is_completed(page_views, monkeypatch):
     page_views.put(view("/a"), "x")
 
     def no_space(*_, **__):

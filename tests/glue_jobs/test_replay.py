@@ -1,4 +1,4 @@
-"""Quarantined rows come back once the rules that they broke were mended; here, the longest uuid that there may be."""
+"""Quarantined rows come back once the rules that they broke were fixed; here, the longest uuid that there may be."""
 
 from datetime import date
 from typing import get_args

@@ -125,7 +125,7 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quaran
 
 
 @pytest.mark.single
-def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
+def test_a_batch_that_is_processed_again_sends_the_same(live, monkeypatch):
     live.click(0, click(0), click(0, "bob"))
     live.click(100, click(100), click(95, "bob"), "x")
 

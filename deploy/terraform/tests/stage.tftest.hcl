@@ -172,7 +172,7 @@ run "a_large_stage_has_its_shards" {
   }
 }
 
-run "a_stage_without_a_file_is_refused" {
+run "a_stage_without_a_file_is_rejected" {
   command = plan
   variables {
     stage = "nowhere"

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.runtime.counts import SKIPPED, Counter, RowCounts
+from clickstream.runtime.counts import SKIPPED, RowCounter, RowCounts
 from clickstream.storage import iceberg, quarantine, staging
 from clickstream.validation import Source
 
@@ -44,7 +44,7 @@ class Load:
     def __init__(self, spark: SparkSession, source: Source, quarantine_table: str, stack: ExitStack) -> None:
         self._spark, self._source, self._quarantine_table = spark, source, quarantine_table
         self._stack = stack
-        self._counter = Counter()
+        self._counter = RowCounter()
         self._input: DataFrame | None = None
         self._is_materialized = False
 
