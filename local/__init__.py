@@ -1,1 +1,1 @@
-"""Stubs of Glue and a local AWS, for one machine: the job scripts run unmodified."""
+"""Stand-ins for Glue and AWS on one machine: the job scripts run unmodified."""

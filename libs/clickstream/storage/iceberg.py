@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import takewhile
 from typing import Any
 from uuid import uuid4
 
@@ -143,9 +142,12 @@ class Branch:
         if not self._is_made:
             return False
         table = _table(self.spark, self.table)
-        lineage = _lineage(table, table.snapshot(table.refs()[self.name].snapshotId()))
-        added = takewhile(lambda snapshot: snapshot.snapshotId() != self.base, lineage)
-        return any(CHANGES & set(snapshot.summary()) for snapshot in added)
+        snapshot = table.snapshot(table.refs()[self.name].snapshotId())
+        while snapshot is not None and snapshot.snapshotId() != self.base:
+            if CHANGES & set(snapshot.summary()):
+                return True
+            snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+        return False
 
     def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
         clustered = layout.clustered_by_partition(_conformed(rows, self.contract.columns), self.contract)
@@ -189,8 +191,7 @@ class Commit:
 def latest_commit(spark: SparkSession, table: str) -> Commit | None:
     """Return the snapshot properties of the latest run whose rows readers see."""
     is_current = True
-    java = _table(spark, full_name(spark, table))
-    for snapshot in _lineage(java, java.currentSnapshot()):
+    for snapshot in _lineage(_table(spark, full_name(spark, table))):
         properties = _properties_of(snapshot)
         if properties:
             return Commit(properties, is_current)
@@ -201,14 +202,14 @@ def latest_commit(spark: SparkSession, table: str) -> Commit | None:
 def rollback_to(spark: SparkSession, table: str, properties: Mapping[str, str]) -> bool:
     """Make the latest snapshot with these properties current again; return whether it is still there."""
     name = full_name(spark, table)
-    matching = [
+    found = [
         snapshot
         for snapshot in _table(spark, name).snapshots()
         if properties.items() <= _properties_of(snapshot).items()
     ]
-    if not matching:
+    if not found:
         return False
-    latest = max(matching, key=lambda snapshot: snapshot.timestampMillis()).snapshotId()
+    latest = max(found, key=lambda snapshot: snapshot.timestampMillis()).snapshotId()
     _commit(spark, name, lambda java: java.manageSnapshots().setCurrentSnapshot(latest).commit())
     return True
 
@@ -241,8 +242,7 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
     name = full_name(spark, table)
     if since == until:
         return _instants(_as_of(spark, name, until)).where(F.lit(False)).withColumn("is_insert", F.lit(True))
-    java = _table(spark, name)
-    latest_first = {int(snapshot.snapshotId()): snapshot for snapshot in _lineage(java, java.currentSnapshot())}
+    latest_first = {int(snapshot.snapshotId()): snapshot for snapshot in _lineage(_table(spark, name))}
     if since not in latest_first or until not in latest_first:
         return None
     at = until
@@ -259,13 +259,6 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
 def location(spark: SparkSession, table: str) -> str:
     """Return the path below which the table's files lie."""
     return str(_table(spark, full_name(spark, table)).location())
-
-
-def full_name(spark: SparkSession, table: str) -> str:
-    """Return catalog.database.table of a name that may lack the first or both."""
-    parts = table.split(".")
-    defaults = [spark.catalog.currentCatalog(), spark.catalog.currentDatabase()]
-    return ".".join(defaults[: 3 - len(parts)] + parts)
 
 
 def check_columns(spark: SparkSession, table: str, contract: Contract) -> None:
@@ -324,8 +317,9 @@ def _set_properties(spark: SparkSession, table: str, properties: Mapping[str, st
     _commit(spark, table, update)
 
 
-def _lineage(table: Any, snapshot: Any) -> Iterator[Any]:
-    """Give a snapshot, the one it was made from, and so on; nothing of None."""
+def _lineage(table: Any) -> Iterator[Any]:
+    """Give the snapshot that readers see, the one it was made from, and so on."""
+    snapshot = table.currentSnapshot()
     while snapshot is not None:
         yield snapshot
         snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
@@ -353,6 +347,13 @@ def _without_zones(rows: DataFrame) -> DataFrame:
 
 def _conformed(rows: DataFrame, columns: StructType) -> DataFrame:
     return rows.select(*[F.col(column.name).cast(column.dataType).alias(column.name) for column in columns])
+
+
+def full_name(spark: SparkSession, table: str) -> str:
+    """Return catalog.database.table of a name that may lack the first or both."""
+    parts = table.split(".")
+    defaults = [spark.catalog.currentCatalog(), spark.catalog.currentDatabase()]
+    return ".".join(defaults[: 3 - len(parts)] + parts)
 
 
 def _list(columns: set[tuple[str, str]]) -> str:
