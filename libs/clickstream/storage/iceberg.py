@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 from uuid import uuid4
 
@@ -142,12 +143,9 @@ class Branch:
         if not self._is_made:
             return False
         table = _table(self.spark, self.table)
-        snapshot = table.snapshot(table.refs()[self.name].snapshotId())
-        while snapshot is not None and snapshot.snapshotId() != self.base:
-            if CHANGES & set(snapshot.summary()):
-                return True
-            snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
-        return False
+        head = table.snapshot(table.refs()[self.name].snapshotId())
+        own = takewhile(lambda snapshot: snapshot.snapshotId() != self.base, _lineage(table, head))
+        return any(CHANGES & set(snapshot.summary()) for snapshot in own)
 
     def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
         clustered = layout.clustered_by_partition(_conformed(rows, self.contract.columns), self.contract)
@@ -191,7 +189,8 @@ class Commit:
 def latest_commit(spark: SparkSession, table: str) -> Commit | None:
     """Return the snapshot properties of the latest run whose rows readers see."""
     is_current = True
-    for snapshot in _lineage(_table(spark, full_name(spark, table))):
+    java = _table(spark, full_name(spark, table))
+    for snapshot in _lineage(java, java.currentSnapshot()):
         properties = _properties_of(snapshot)
         if properties:
             return Commit(properties, is_current)
@@ -242,7 +241,8 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
     name = full_name(spark, table)
     if since == until:
         return _instants(_as_of(spark, name, until)).where(F.lit(False)).withColumn("is_insert", F.lit(True))
-    latest_first = {int(snapshot.snapshotId()): snapshot for snapshot in _lineage(_table(spark, name))}
+    java = _table(spark, name)
+    latest_first = {int(snapshot.snapshotId()): snapshot for snapshot in _lineage(java, java.currentSnapshot())}
     if since not in latest_first or until not in latest_first:
         return None
     at = until
@@ -317,9 +317,8 @@ def _set_properties(spark: SparkSession, table: str, properties: Mapping[str, st
     _commit(spark, table, update)
 
 
-def _lineage(table: Any) -> Iterator[Any]:
-    """Give the snapshot that readers see, the one it was made from, and so on."""
-    snapshot = table.currentSnapshot()
+def _lineage(table: Any, snapshot: Any) -> Iterator[Any]:
+    """Give a snapshot, if there is one, the one it was made from, and so on."""
     while snapshot is not None:
         yield snapshot
         snapshot = table.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
