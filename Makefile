@@ -48,7 +48,7 @@ check: lint types test ## What CI runs: lint, types, tests
 proof: setup ## Terraform and deploy against the local AWS, there and back; what checkov finds; the runbook (15 minutes)
 	.venv/bin/python -m pytest -m proof
 
-chaos: setup ## Kill, starve and confuse the stream's job, and hold its tables against what was sent (half an hour)
+chaos: setup ## Kill, starve and confuse the stream's job, and compare its tables with what was sent (half an hour)
 	.venv/bin/python -m tools.chaos
 
 bench: setup ## Measure events_batch beside a floor, the way tutorials write it, and DuckDB (an hour)

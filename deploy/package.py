@@ -77,8 +77,8 @@ def _zip(root: Path, folders: Iterable[str]) -> bytes:
     """Zip Python files, without anything that depends on time or machine."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        found = ((root / folder, path) for folder in folders for path in (root / folder).rglob("*.py"))
-        for folder, path in sorted(found):
+        files = ((root / folder, path) for folder in folders for path in (root / folder).rglob("*.py"))
+        for folder, path in sorted(files):
             entry = zipfile.ZipInfo(str(path.relative_to(folder.parent)), EPOCH)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)

@@ -60,10 +60,10 @@ def change(resource: Resource) -> Change | None:
     actual, desired = resource.actual(), resource.desired
     if desired is None:
         return None if actual is None else Change("delete", resource, ())
-    found = tuple(differences(actual or {}, desired))
+    differing = tuple(differences(actual or {}, desired))
     if actual is None:
-        return Change("create", resource, found)
-    return Change("update", resource, found) if found else None
+        return Change("create", resource, differing)
+    return Change("update", resource, differing) if differing else None
 
 
 def differences(actual: Fields, desired: Fields) -> Iterator[Difference]:

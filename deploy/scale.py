@@ -107,14 +107,14 @@ class Scale:
     def archive(self) -> float:
         """Dollars: Firehose, its function, and PUT requests."""
         function = self.settings.functions[self.settings.archives["events"].function]
-        taken = self.events * math.ceil(EVENT_BYTES / FIREHOSE_UNIT_BYTES) * FIREHOSE_UNIT_BYTES / GIB
+        billed = self.events * math.ceil(EVENT_BYTES / FIREHOSE_UNIT_BYTES) * FIREHOSE_UNIT_BYTES / GIB
         keyed = (
             self.events * EVENT_BYTES / GIB * FIREHOSE_KEYED_GB + self.objects / 1000 * FIREHOSE_KEYED_THOUSAND_OBJECTS
         )
         seconds = self.events / TRANSFORMED_PER_CORE / (function.memory_mb / LAMBDA_MB_PER_CORE)
         calls = max(self.events * EVENT_BYTES / (2 * MIB), SECONDS / 61)  # as deploy/terraform/streams.tf asks for
         called = seconds * function.memory_mb / 1024 * LAMBDA_GB_SECOND + calls / 1e6 * LAMBDA_MILLION_CALLS
-        return taken * FIREHOSE_GB + keyed + called + self.objects / 1000 * S3_THOUSAND_WRITES
+        return billed * FIREHOSE_GB + keyed + called + self.objects / 1000 * S3_THOUSAND_WRITES
 
     @property
     def job(self) -> Job:

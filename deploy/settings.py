@@ -27,7 +27,7 @@ STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _text(pattern: str, form: str) -> AfterValidator:
-    """Refuse texts of another form."""
+    """Reject texts of another form."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -49,7 +49,7 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 
 
 class Section(BaseModel):
-    """Fields of ``settings.yaml``; others are refused, and so are values of another type."""
+    """Fields of ``settings.yaml``; others are rejected, and so are values of another type."""
 
     model_config = STRICT
 
@@ -72,7 +72,7 @@ class Stream(Section):
     silent_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
 
 
-def _is_never_or_long(days: int) -> int:
+def _check_days_in_standard(days: int) -> int:
     if 0 < days < SHORTEST_IN_STANDARD:
         raise ValueError(f"must be 0, for never, or at least {SHORTEST_IN_STANDARD}")
     return days
@@ -81,7 +81,7 @@ def _is_never_or_long(days: int) -> int:
 class Bucket(Section):
     """A bucket of S3."""
 
-    infrequent_days: Annotated[int, Field(ge=0, le=36_500), AfterValidator(_is_never_or_long)] = 0
+    infrequent_days: Annotated[int, Field(ge=0, le=36_500), AfterValidator(_check_days_in_standard)] = 0
 
 
 class KeyAttribute(TypedDict):
@@ -169,7 +169,7 @@ class Job(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        """Refuse what Glue would refuse, and runs that would pile up, never begin or never end."""
+        """Reject what Glue would reject, and runs that would pile up, never begin or never end."""
         if self.flex and (self.kind == "streaming" or self.worker_type not in FLEX_WORKERS):
             raise ValueError(f"flex is for batch on {' and '.join(FLEX_WORKERS)}")
         if self.worker_type == STREAMING_ONLY and self.kind != "streaming":

@@ -63,7 +63,7 @@ class AthenaTable:
         execute(self.account, self.sql)
 
     def update(self) -> None:
-        """Recreate a plain table, whose files stay; add columns to an Iceberg table, and refuse any other change."""
+        """Recreate a plain table, whose files stay; add columns to an Iceberg table, and reject any other change."""
         if not self.table.is_iceberg:
             execute(self.account, f"DROP TABLE {self.table.name}")
             execute(self.account, self.sql)

@@ -1,6 +1,6 @@
 """Raw visits -> the ``clickstream`` table.
 
-Reads   --raw_path          JSON lines, plain or gzip, in nested folders (``schemas.RAW_LINE``)
+Reads   --raw_path          JSON lines in nested folders (``schemas.RAW_LINE``)
 Writes  --clickstream_path  Parquet by event_date (``schemas.CLICKSTREAM``)
         --quarantine_table  Iceberg by source/arrived_date (``schemas.QUARANTINE``)
 Rerun   safe: only visits that the table lacks are added, and nothing in it is deleted
@@ -26,7 +26,7 @@ from clickstream.transforms import visits
 class Arguments:
     """What the job is started with."""
 
-    raw_path: Annotated[str, "JSON lines, plain or gzip, in nested folders; a pattern like 'raw/arrived=2024-03-*'"]
+    raw_path: Annotated[str, f"JSON lines in nested folders, {raw_archive.FORMS}; a pattern like 'raw/arrived=2024-*'"]
     clickstream_path: Annotated[Folder, "the table's folder"]
     quarantine_table: Annotated[Table, "where lines go that break a rule"]
     max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(1)
@@ -39,12 +39,14 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         clickstream_path=arguments.clickstream_path,
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
-    validated = raw_archive.read_lines(spark, arguments.raw_path).transform(visits.validate)
+    lines = raw_archive.read_lines(spark, arguments.raw_path)
     with (
         open_load(spark, visits.SOURCE, arguments.quarantine_table) as load,
         hive_table.open_table(spark, arguments.clickstream_path, schemas.CLICKSTREAM) as table,
     ):
-        new = load.materialize(validated)
+        with raw_archive.read_errors(lines):
+            new = load.materialize(lines.transform(visits.validate))
+        raw_archive.check_files(lines, new.all)
         stored = table.stored(F.col("event_date").isin(visits.dates(new.valid)))
         merge = load.counted(new.valid.transform(visits.deduplicate, stored), visits.MERGE_COUNTS)
         table.append(merge.where(visits.IS_INSERT))

@@ -1,6 +1,6 @@
 """Raw events -> the ``events`` table.
 
-Reads   --raw_path          JSON lines, plain or gzip, in nested folders (``schemas.RAW_LINE``)
+Reads   --raw_path          JSON lines in nested folders (``schemas.RAW_LINE``)
 Writes  --events_table      Iceberg by event_type/created_date (``schemas.EVENTS``)
         --quarantine_table  Iceberg by source/arrived_date (``schemas.QUARANTINE``)
 Modes   merge               adds what the table lacks; of duplicates the earliest arrival stays
@@ -29,7 +29,7 @@ from clickstream.transforms import events
 class Arguments:
     """What the job is started with."""
 
-    raw_path: Annotated[str, "JSON lines, plain or gzip, in nested folders; a pattern like 'raw/arrived=2024-03-*'"]
+    raw_path: Annotated[str, f"JSON lines in nested folders, {raw_archive.FORMS}; a pattern like 'raw/arrived=2024-*'"]
     events_table: Annotated[Table, "where events go"]
     quarantine_table: Annotated[Table, "where lines go that break a rule"]
     mode: Annotated[Literal["merge", "rebuild"], "merge adds what the table lacks; rebuild replaces dates"] = "merge"
@@ -49,12 +49,14 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
     start, end = arguments.start_date, arguments.end_date
-    validated = raw_archive.read_lines(spark, arguments.raw_path).transform(events.validate, start, end)
+    lines = raw_archive.read_lines(spark, arguments.raw_path)
     with (
         open_load(spark, events.SOURCE, arguments.quarantine_table) as load,
         iceberg.open_branch(spark, arguments.events_table, schemas.EVENTS) as table,
     ):
-        new = load.materialize(validated)
+        with raw_archive.read_errors(lines):
+            new = load.materialize(lines.transform(events.validate, start, end))
+        raw_archive.check_files(lines, new.all)
         is_all_in_range = F.col("created_date").between(F.lit(start), F.lit(end))
         touched = is_all_in_range if start and end else F.col("created_date").isin(events.dates(new.valid))
         stored = table.stored(touched) if arguments.mode == "merge" else None

@@ -9,11 +9,12 @@ Rerun   safe: continues where --checkpoint_path says; without it from --starting
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import schemas
@@ -45,7 +46,12 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         events_table=iceberg.location(spark, arguments.events_table),
     )
     lines = kinesis.read_records(spark, arguments)
-    kinesis.run_batches(lines, arguments, lambda batch: process_batch(batch, arguments))
+    kinesis.run_batches(
+        lines,
+        arguments,
+        process=lambda batch: process_batch(batch, arguments),
+        compute=lambda batch: compute_batch(batch, arguments),
+    )
 
 
 def process_batch(batch: Batch, arguments: Arguments) -> None:
@@ -55,7 +61,7 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         open_load(spark, events.SOURCE, arguments.quarantine_table) as load,
         iceberg.open_branch(spark, arguments.events_table, schemas.EVENTS, batch.snapshot_properties) as table,
     ):
-        new = load.materialize(batch.lines.transform(events.validate))
+        new = load.materialize(batch.lines.transform(events.validate).transform(batch.with_unprocessable))
         touched = F.col("created_date").isin(events.dates(new.valid))
         if new.first_arrival:
             touched &= events.arrived_since(new.first_arrival - lookback)
@@ -65,6 +71,13 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
             table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
         counts = load.publish(table, quarantine_since=new.first_arrival)
     metrics.emit_batch("events_stream", batch, counts, new.first_arrival)
+
+
+def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:  # noqa: ARG001
+    """Compute what the records of a batch become, by themselves."""
+    validated = batch.lines.transform(events.validate)
+    yield validated
+    yield validated.where("reasons is null").transform(events.deduplicate).transform(events.to_table)
 
 
 if __name__ == "__main__":

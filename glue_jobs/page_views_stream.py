@@ -1,6 +1,6 @@
 """Kinesis ``page_views`` -> views and visitors per page and window: a table, and a stream for those who watch.
 
-Reads   --stream_arn          or --stream_name at --endpoint_url: JSON views, or page transitions as CSV
+Reads   --stream_arn          or --stream_name at --endpoint_url: JSON views, or page transitions as TSV or CSV
 Writes  --page_counts_table   Iceberg by window_date (``schemas.PAGE_COUNTS``)
         --page_counts_stream  the counts so far of the pages and windows of a batch, and those of all pages (``*``)
         --quarantine_table    Iceberg by source/arrived_date (``schemas.QUARANTINE``)
@@ -10,11 +10,12 @@ Rerun   safe: continues where --checkpoint_path says; without it what is read ag
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from clickstream import schemas
 from clickstream.runtime import metrics
@@ -58,19 +59,30 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         page_counts_table=iceberg.location(spark, arguments.page_counts_table),
     )
     lines = kinesis.read_records(spark, arguments)
-    kinesis.run_batches(lines, arguments, lambda batch: process_batch(batch, arguments))
+    kinesis.run_batches(
+        lines,
+        arguments,
+        process=lambda batch: process_batch(batch, arguments),
+        compute=lambda batch: compute_batch(batch, arguments),
+    )
 
 
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Add a batch to the counts and send on what they are now; what an earlier attempt has added is replaced."""
     spark = batch.lines.sparkSession
+    latest = iceberg.latest_commit(spark, arguments.page_counts_table)
+    version = kinesis_sink.next_version(int(latest.properties.get("version", 0)) if latest else 0)
     with (
         open_load(spark, page_views.SOURCE, arguments.quarantine_table) as load,
         iceberg.open_branch(
-            spark, arguments.page_counts_table, schemas.PAGE_COUNTS, batch.snapshot_properties
+            spark,
+            arguments.page_counts_table,
+            schemas.PAGE_COUNTS,
+            {**batch.snapshot_properties, "version": str(version)},
         ) as table,
     ):
-        new = load.materialize(batch.lines.transform(page_views.validate, arguments.allowed_lateness))
+        validated = batch.lines.transform(page_views.validate, arguments.allowed_lateness)
+        new = load.materialize(validated.transform(batch.with_unprocessable))
         touched = page_views.is_touched(new.valid, arguments.window)
         per_window = new.valid.transform(page_views.per_window, arguments.window)
         added = per_window.transform(page_views.added, table.stored(touched), batch.name)
@@ -79,8 +91,18 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         table.append(changed)
         counts = load.publish(table, quarantine_since=new.first_arrival)
         live = changed.transform(page_views.live, table.published(touched))
-        kinesis_sink.put_rows(live, arguments.page_counts_stream, key="page", endpoint_url=arguments.endpoint_url)
+        kinesis_sink.put_rows(live, arguments.page_counts_stream, "page", version, arguments.endpoint_url)
     metrics.emit_batch("page_views_stream", batch, counts, new.first_arrival)
+
+
+def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:
+    """Compute what the records of a batch become, by themselves."""
+    spark = batch.lines.sparkSession
+    validated = batch.lines.transform(page_views.validate, arguments.allowed_lateness)
+    yield validated
+    per_window = validated.where("reasons is null").transform(page_views.per_window, arguments.window)
+    added = per_window.transform(page_views.added, spark.createDataFrame([], schemas.PAGE_COUNTS.rows), batch.name)
+    yield added.transform(page_views.live, added)
 
 
 if __name__ == "__main__":

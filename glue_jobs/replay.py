@@ -1,38 +1,56 @@
 """Quarantined rows -> back through the rules of their source, after these or the rows' producers were mended.
 
-Reads   --quarantine_table  rows of --source that have not been replayed; --reason, --start_date and --end_date (of
-                            their arrival) narrow them
-Writes  --events_table      for --source events, as events_batch does
-        --clickstream_path  for --source clickstream, as clickstream_batch does
-        --quarantine_table  replayed_at of rows that are loaded; one that breaks a rule again stays as it is
-Rerun   safe: a row that was loaded is marked and not read again
+Reads   --quarantine_table   rows of --source that have not been replayed; --reason, --start_date and --end_date (of
+                             their arrival) narrow them
+Writes  --events_table       for --source events, as events_batch does
+        --clickstream_path   for --source clickstream, as clickstream_batch does
+        --raw_path           for --source live_sessions: lines for sessions_batch, below arrived=YYYY-MM-DD/
+        --page_views_stream  for --source page_views: records for page_views_stream
+        --quarantine_table   replayed_at of rows that are taken; one that breaks a rule again stays as it is
+Rerun   safe: a row that was taken is marked and not read again. If a run is killed before that, lines are written
+        again, which sessions_batch counts as duplicates. Page views have nothing to tell them apart, so they are marked
+        before they are sent: of a run that is killed in between, some are not
 """
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from typing import Annotated, Any
+from datetime import date, timedelta
+from functools import partial
+from typing import Annotated, Literal
 
-from pyspark.sql import Column, SparkSession
+import boto3
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
-from clickstream.runtime.arguments import Folder, Table, check_dates, check_disjoint_paths, parse_arguments
+from clickstream.runtime.arguments import (
+    AtMost,
+    Folder,
+    PositiveInt,
+    Table,
+    check_dates,
+    check_disjoint_paths,
+    parse_arguments,
+)  # fmt: skip
 from clickstream.runtime.counts import RowCounts
 from clickstream.runtime.glue import glue_session
-from clickstream.storage import hive_table, iceberg, quarantine, run_reports
+from clickstream.storage import hive_table, iceberg, kinesis_sink, quarantine, run_reports
 from clickstream.storage.load import Load, NewRows, open_load
-from clickstream.transforms import events, times, visits
-from clickstream.validation import Source
+from clickstream.transforms import activity, events, live_sessions, page_views, times, visits
+from clickstream.validation import UNPROCESSABLE, Rules, Source
 
-RULES_OF: dict[Source, Any] = {events.SOURCE: events, visits.SOURCE: visits}
-NEEDS: dict[Source, str] = {"events": "events_table", "clickstream": "clickstream_path"}
-NOT_REPLAYED: dict[Source, str] = {
-    "live_sessions": "a session that closed does not change; sessions_batch --source clicks finds it from the archive",
-    "page_views": "a window that closed does not change; its views stay in the quarantine",
-    "session_events": "sessions_batch reads its input again: give it a larger --lookback_days",
+NEEDS: dict[Source, str] = {
+    "events": "events_table",
+    "clickstream": "clickstream_path",
+    "live_sessions": "raw_path",
+    "page_views": "page_views_stream",
 }
+NOT_REPLAYED: dict[Source, str] = {
+    "session_events": "sessions_batch takes such rows when it runs over the same input again, after its rules were"
+    " mended or with a larger --lookback_days",
+}
+COUNTS = {"written": "count(1)"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,13 @@ class Arguments:
     end_date: Annotated[date | None, "the last day"] = None
     events_table: Annotated[Table | None, "where the source is events, and only there"] = None
     clickstream_path: Annotated[Folder | None, "where the source is clickstream, and only there"] = None
+    raw_path: Annotated[Folder | None, "where the source is live_sessions, and only there"] = None
+    form: Annotated[Literal["clicks", "app_clicks", "visits"], "of the records of live_sessions"] = "clicks"
+    page_views_stream: Annotated[str | None, "where the source is page_views, and only there"] = None
+    endpoint_url: Annotated[str, "of another Kinesis, such as the local one"] = ""
+    allowed_lateness_minutes: Annotated[
+        PositiveInt, AtMost(30 * 24 * 60), "that of page_views_stream: older views stay in the quarantine"
+    ] = PositiveInt(60)
     run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
     def __post_init__(self) -> None:
@@ -62,17 +87,36 @@ class Arguments:
 def main(spark: SparkSession, arguments: Arguments) -> None:
     check_disjoint_paths(
         clickstream_path=arguments.clickstream_path or "",
+        raw_path=arguments.raw_path or "",
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
-    rules = RULES_OF[arguments.source].rules()
-    if arguments.reason and arguments.reason not in rules:
-        raise errors.ArgumentError(f"--reason must be one of {', '.join(rules)}, not {arguments.reason!r}")
+    rules, validate = rules_of(arguments)
+    reasons = (*rules, UNPROCESSABLE)
+    if arguments.reason and arguments.reason not in reasons:
+        raise errors.ArgumentError(f"--reason must be one of {', '.join(reasons)}, not {arguments.reason!r}")
     rows = quarantine.open_rows(spark, arguments.quarantine_table, arguments.source, is_asked_for(arguments))
     with open_load(spark, arguments.source, arguments.quarantine_table) as load:
-        new = load.materialize(quarantine.as_sent(rows).transform(RULES_OF[arguments.source].validate))
+        new = load.materialize(quarantine.as_sent(rows).transform(validate))
         counts = LOADS[arguments.source](load, new, arguments)
-        quarantine.mark_replayed(new.valid, arguments.quarantine_table)
     run_reports.write(spark, "replay", arguments, counts)
+
+
+def rules_of(arguments: Arguments) -> tuple[Rules, Callable[[DataFrame], DataFrame]]:
+    """Return the rules of the source, and what validates its lines."""
+    if arguments.source == "events":
+        return events.rules(), events.validate
+    if arguments.source == "clickstream":
+        return visits.rules(), visits.validate
+    if arguments.source == "live_sessions":  # by the rules of sessions_batch, for which nothing is late here
+        of_lines = partial(activity.from_lines, source=arguments.form, rules=visits.rules())
+        return live_sessions.rules(0), of_lines
+    lateness = timedelta(minutes=arguments.allowed_lateness_minutes)
+    return page_views.rules(lateness), partial(as_arriving_now, lateness=lateness)
+
+
+def as_arriving_now(lines: DataFrame, lateness: timedelta) -> DataFrame:
+    """Validate page views as the stream's job will when they are sent to it now."""
+    return lines.withColumn("arrived_at", F.current_timestamp()).transform(page_views.validate, lateness)
 
 
 def load_events(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
@@ -83,7 +127,9 @@ def load_events(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
         table.append(merge.where(events.IS_INSERT).transform(events.to_table))
         if load.count("replaced"):
             table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
-        return load.publish(table)
+        counts = load.publish(table)
+    quarantine.mark_replayed(new.valid, arguments.quarantine_table)
+    return counts
 
 
 def load_visits(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
@@ -93,7 +139,32 @@ def load_visits(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
         stored = table.stored(F.col("event_date").isin(visits.dates(new.valid)))
         merge = load.counted(new.valid.transform(visits.deduplicate, stored), visits.MERGE_COUNTS)
         table.append(merge.where(visits.IS_INSERT))
-        return load.publish(table)
+        counts = load.publish(table)
+    quarantine.mark_replayed(new.valid, arguments.quarantine_table)
+    return counts
+
+
+def write_lines(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
+    """Add clicks to a raw archive, a line each; a record may span several lines only between tokens."""
+    lines = load.counted(new.valid, COUNTS).select(
+        F.regexp_replace("raw", "[\r\n]", " ").alias("value"), F.to_date("arrived_at").alias("arrived")
+    )
+    lines.write.partitionBy("arrived").mode("append").option("compression", "gzip").text(str(arguments.raw_path))
+    counts = load.publish()
+    quarantine.mark_replayed(new.valid, arguments.quarantine_table)
+    return counts
+
+
+def send_views(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
+    """Mark page views, then put them into their stream."""
+    views = load.staged(load.counted(new.valid, COUNTS))
+    counts = load.publish()
+    quarantine.mark_replayed(views, arguments.quarantine_table)
+    texts = views.select("raw", F.coalesce("user_id", "page").alias("key")).toLocalIterator()
+    records = ({"Data": row.raw.encode(), "PartitionKey": row.key[:256]} for row in texts)
+    kinesis = boto3.client("kinesis", endpoint_url=arguments.endpoint_url or None)
+    kinesis_sink.put(kinesis, str(arguments.page_views_stream), records)
+    return counts
 
 
 def is_asked_for(arguments: Arguments) -> Column:
@@ -105,6 +176,8 @@ def is_asked_for(arguments: Arguments) -> Column:
 LOADS: dict[Source, Callable[[Load, NewRows, Arguments], RowCounts]] = {
     "events": load_events,
     "clickstream": load_visits,
+    "live_sessions": write_lines,
+    "page_views": send_views,
 }
 
 

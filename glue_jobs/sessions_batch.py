@@ -47,7 +47,9 @@ class Arguments:
     quarantine_table: Annotated[Table, "where rows go that break a rule"]
     source: Annotated[Literal["events", "clicks", "app_clicks", "visits"], "what is read"] = "events"
     events_table: Annotated[Table | None, "where the source is events, and only there"] = None
-    raw_path: Annotated[str | None, "where the source is another, and only there"] = None
+    raw_path: Annotated[
+        str | None, f"where the source is another, and only there: files are read {raw_archive.FORMS}"
+    ] = None
     gap_seconds: Annotated[PositiveInt, AtMost(86_400), "a longer pause ends a session"] = PositiveInt(1800)
     max_session_hours: Annotated[PositiveInt, AtMost(168), "a session is cut at that length"] = PositiveInt(24)
     lookback_days: Annotated[
@@ -119,7 +121,10 @@ def read_lines(load: Load, tables: SessionTables, latest: iceberg.Commit | None,
     lines = raw_archive.read_lines(tables.spark, str(arguments.raw_path))
     rules = activity.line_rules(timedelta(days=arguments.lookback_days))
     validated = activity.from_lines(lines, arguments.source, rules, arguments.start_date, arguments.end_date)
-    valid, day = load.materialize(validated).valid, F.to_date("event_time")
+    with raw_archive.read_errors(lines):
+        new = load.materialize(validated)
+    raw_archive.check_files(lines, new.all)
+    valid, day = new.valid, F.to_date("event_time")
     first, last = valid.agg(F.min(day), F.max(day)).collect()[0]
     return Input(
         valid,

@@ -10,12 +10,12 @@ Rerun   safe: continues where --checkpoint_path says; without it, numbers begin 
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from clickstream.runtime import metrics
 from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disjoint_paths, parse_arguments
@@ -63,37 +63,59 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),
     )
     lines = kinesis.read_records(spark, arguments)
-    kinesis.run_batches(lines, arguments, lambda batch: process_batch(batch, arguments))
+    kinesis.run_batches(
+        lines,
+        arguments,
+        process=lambda batch: process_batch(batch, arguments),
+        compute=lambda batch: compute_batch(batch, arguments),
+    )
 
 
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Update the session state and send what changed. A batch that is processed again sends it in a later version."""
     spark = batch.lines.sparkSession
-    before = session_state.read(spark, arguments.state_path, batch.number)
-    (watermark,) = before.agg(F.max("watermark")).collect()[0]
+    before, watermark, last_version = session_state.read(spark, arguments.state_path, batch.number)
     with open_load(spark, live_sessions.SOURCE, arguments.quarantine_table) as load:
         rules = live_sessions.rules(watermark)
-        new = load.materialize(batch.lines.transform(activity.from_lines, arguments.source, rules))
+        validated = batch.lines.transform(activity.from_lines, arguments.source, rules)
+        new = load.materialize(validated.transform(batch.with_unprocessable))
         merge = load.counted(new.valid.transform(live_sessions.deduplicate, before), live_sessions.MERGE_COUNTS)
+        left = session_state.Folder(
+            batch.number,
+            kinesis_sink.next_version(last_version),
+            advanced(watermark, new.last_arrival, timedelta(seconds=arguments.allowed_lateness_seconds)),
+        )
         updated = before.transform(
             live_sessions.update_state,
             merge.where(live_sessions.IS_INSERT),
             arguments.window,
-            advanced(watermark, new.last_arrival, timedelta(seconds=arguments.allowed_lateness_seconds)),
+            left.watermark,
             timedelta(days=arguments.state_ttl_days),
         )
-        state = session_state.write(updated, arguments.state_path, batch.number)
+        state = session_state.write(updated, arguments.state_path, left)
         updates = state.transform(live_sessions.session_updates, before)
-        kinesis_sink.put_rows(updates, arguments.sessions_stream, key="user_id", endpoint_url=arguments.endpoint_url)
+        stream, endpoint_url = arguments.sessions_stream, arguments.endpoint_url
+        kinesis_sink.put_rows(updates, stream, "user_id", left.version, endpoint_url)
         counts = load.publish(quarantine_since=new.first_arrival)
     metrics.emit_batch("sessions_stream", batch, counts, new.first_arrival)
 
 
-def advanced(watermark: int | None, last_arrival: datetime | None, allowed_lateness: timedelta) -> int | None:
+def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:
+    """Compute what the records of a batch become, with the session state."""
+    before, watermark, _ = session_state.read(batch.lines.sparkSession, arguments.state_path, batch.number)
+    validated = batch.lines.transform(activity.from_lines, arguments.source, live_sessions.rules(watermark))
+    yield validated
+    merge = validated.where("reasons is null").transform(live_sessions.deduplicate, before)
+    new, ttl = merge.where(live_sessions.IS_INSERT), timedelta(days=arguments.state_ttl_days)
+    state = before.transform(live_sessions.update_state, new, arguments.window, watermark, ttl)
+    yield state.transform(live_sessions.session_updates, before)
+
+
+def advanced(watermark: int, last_arrival: datetime | None, allowed_lateness: timedelta) -> int:
     """Advance the watermark (Unix ms) to where the last arrival puts it."""
     if last_arrival is None:
         return watermark
-    return max(watermark or 0, int((last_arrival - allowed_lateness).timestamp() * 1000))
+    return max(watermark, int((last_arrival - allowed_lateness).timestamp() * 1000))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ same objects, each object holds the records between two failures that arrived in
 the last of them. If Lambda ever split the batch differently, the archive would hold lines twice, which
 ``clickstream_batch`` counts as duplicates.
 
-A record is ``archived``, ``empty`` (white space), ``unreadable`` (not base64; reported) or ``failed`` (S3 did not take
-its object; the first record of the object is reported). ``clickstream_batch`` validates the lines.
+A record is ``archived``, whatever it is, ``unreadable`` (not base64; reported), ``failed`` (S3 did not take its object)
+or ``out_of_time`` (not tried: a put that nothing answers might have outlasted the function). Of an object that was not
+written the first record is reported. ``clickstream_batch`` judges the records.
 """
 
 import gzip
@@ -18,7 +19,7 @@ import json
 import os
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -27,13 +28,15 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas import json_lines
+from lambdas import archive_lines
+from lambdas.limits import CallLimits, Context
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 GZIP_LEVEL = 6
 HOUR = 3600
+PUT = CallLimits(connect_seconds=1, read_seconds=5, attempts=3)
 
 
 @dataclass
@@ -44,8 +47,7 @@ class ArchiveObject:
     hour: str  # of their arrival, as its folders are called
     first: str
     last: str = ""
-    records: int = 0
-    lines: list[bytes] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)  # one of each record
 
     @property
     def name(self) -> str:
@@ -53,26 +55,35 @@ class ArchiveObject:
         return f"{self.hour}/{self.shard}-{self.first}-{self.last}.json.gz"
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Archive a batch, as Lambda's event source mapping calls it."""
-    return archive(event["Records"], os.environ["RAW_PATH"], _s3())
+    return archive(event["Records"], os.environ["RAW_PATH"], _s3(), lambda: PUT.fit(context))
 
 
-def archive(records: list[dict[str, Any]], raw_path: str, s3: "S3Client") -> dict[str, Any]:
-    """Write the records' lines; return the records to retry, as ReportBatchItemFailures has it."""
+def archive(
+    records: list[dict[str, Any]], raw_path: str, s3: "S3Client", has_time: Callable[[], bool] = lambda: True
+) -> dict[str, Any]:
+    """Write the records; return the records to retry, as ReportBatchItemFailures has it.
+
+    ``has_time`` says whether a put that begins now would end in time.
+    """
     bucket, _, prefix = raw_path.removeprefix("s3://").partition("/")
     counts = Counter(records=len(records))
     failures: list[str] = []
     for chunk in objects(records, counts, failures):
+        if not has_time():
+            counts["out_of_time"] += len(chunk.lines)
+            failures.append(chunk.first)
+            continue
         body = gzip.compress(b"\n".join([*chunk.lines, b""]), GZIP_LEVEL, mtime=0)  # the same lines: the same bytes
         try:
             s3.put_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/{chunk.name}", Body=body)
         except (BotoCoreError, ClientError) as error:
             print(json.dumps({"function": "land_raw", "object": chunk.name, "error": str(error)}))
-            counts["failed"] += chunk.records
+            counts["failed"] += len(chunk.lines)
             failures.append(chunk.first)
         else:
-            counts.update(archived=chunk.records, lines=len(chunk.lines), objects=1)
+            counts.update(archived=len(chunk.lines), objects=1)
     print(json.dumps({"function": "land_raw", **counts}))
     return {"batchItemFailures": [{"itemIdentifier": sequence_number} for sequence_number in failures]}
 
@@ -83,7 +94,7 @@ def objects(records: Iterable[dict[str, Any]], counts: Counter[str], failures: l
     for record in records:
         shard, sequence_number = record["eventID"].split(":")
         try:
-            lines = json_lines.split(b64decode(record["kinesis"]["data"], validate=True))
+            line = archive_lines.line(b64decode(record["kinesis"]["data"], validate=True))
         except ValueError:
             counts["unreadable"] += 1
             failures.append(sequence_number)
@@ -91,17 +102,13 @@ def objects(records: Iterable[dict[str, Any]], counts: Counter[str], failures: l
                 yield chunk
             chunk = None
             continue
-        if not lines:
-            counts["empty"] += 1
-            continue
         hour = _hour(int(record["kinesis"]["approximateArrivalTimestamp"]) // HOUR)
         if chunk and (chunk.shard, chunk.hour) != (shard, hour):
             yield chunk
             chunk = None
         chunk = chunk or ArchiveObject(shard, hour, first=sequence_number)
         chunk.last = sequence_number
-        chunk.records += 1
-        chunk.lines += lines
+        chunk.lines.append(line)
     if chunk:
         yield chunk
 
@@ -113,4 +120,4 @@ def _hour(hours: int) -> str:
 
 @cache
 def _s3() -> "S3Client":
-    return boto3.client("s3")
+    return boto3.client("s3", config=PUT.config())

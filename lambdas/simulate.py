@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from lambdas.limits import CallLimits, Context
 from simulator import FORMATS, ExpectedCounts, Live, Options, live_arrivals
 from simulator.clock import SECOND
 from simulator.stream import send
@@ -21,11 +22,12 @@ from simulator.stream import send
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
+PUT = CallLimits(connect_seconds=1, read_seconds=5, attempts=3)
 DEFAULTS = {"format": "visits", "stream": "clickstream", "rate": 1, "seconds": 20}
 ARCHIVE_OPTIONS = {"rows", "start", "days", "rows_per_file", "gzip"}
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Put the rows; fail before the first one if the input is wrong or the time too short."""
     given = DEFAULTS | event.get("detail", event)
     format_name, stream = given.pop("format"), given.pop("stream")
@@ -45,4 +47,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @cache
 def _kinesis() -> "KinesisClient":
-    return boto3.client("kinesis")
+    return boto3.client("kinesis", config=PUT.config())

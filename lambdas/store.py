@@ -4,10 +4,10 @@ Reads   a batch of a shard's records, each one JSON object: ``Session`` or ``Pag
 Writes  one item a key, with ``expires_at`` for DynamoDB's TTL
 Retry   safe: an item is set as a whole, and only over one of a lower version
 
-A record is ``written``, ``older`` (than the item or another record of the batch, or the same again), ``malformed`` or
-``failed`` (DynamoDB did not take it, after the SDK's own retries). The last two are reported; all others are written
-nevertheless, because Lambda retries everything from the lowest reported record on, and finally sends all of it to the
-dead-letter queue.
+A record is ``written``, ``older`` (than the item or another record of the batch, or the same again), ``malformed``,
+``failed`` (DynamoDB did not take it, after the SDK's own retries) or ``out_of_time`` (not tried: a put that nothing
+answers might have outlasted the function). The last three are reported; all others are written nevertheless, because
+Lambda retries everything from the lowest reported record on, and finally sends all of it to the dead-letter queue.
 
 Items are put one by one, since BatchWriteItem takes no condition. An item expires a number of days after its record
 arrived: set SESSIONS_TTL_DAYS (7) and PAGE_COUNTS_TTL_DAYS (2) in the function's environment.
@@ -26,8 +26,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NewType
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.limits import CallLimits, Context
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 MAX_PARTITION_KEY_BYTES = 2048
 MAX_INTEGER = 2**63 - 1  # DynamoDB takes 38 digits; Spark's bigint does not
 WRITERS = 16  # a put takes milliseconds of waiting
-ATTEMPTS = 8  # of the SDK, when DynamoDB throttles
+PUT = CallLimits(connect_seconds=1, read_seconds=2, attempts=4)
+REPORTED = {"failed", "out_of_time"}
+STREAM = re.compile(r"arn:[^:]+:kinesis:[^:]*:[^:]*:stream/([^/:]+)")  # a consumer's ARN goes on: /consumer/name:time
 
 Instant = NewType("Instant", str)
 """2024-03-17T10:15:30.123Z, so that texts sort by time."""
@@ -69,6 +72,11 @@ class PageCount:
     pages: int  # 1; for the page `*`, the number of pages in the window
     version: int  # grows whenever the counts change
 
+    @property
+    def window_key(self) -> str:
+        """The window by its length and start, such as 60#2024-03-17T10:15:00.000Z: sorts by time within a length."""
+        return f"{self.window_seconds}#{self.window_start}"
+
 
 LiveState = Session | PageCount
 
@@ -79,7 +87,7 @@ class TargetTable:
 
     name: str
     kind: type[LiveState]
-    key: tuple[str, str]
+    key: tuple[str, str]  # attributes of the kind
     ttl_variable: str  # of the function's environment, in days
     default_ttl_days: int
 
@@ -91,7 +99,7 @@ class TargetTable:
 
 TABLES: Mapping[str, TargetTable] = {  # by stream
     "sessions": TargetTable("live_sessions", Session, ("user_id", "session_number"), "SESSIONS_TTL_DAYS", 7),
-    "page_counts": TargetTable("live_page_counts", PageCount, ("page", "window_start"), "PAGE_COUNTS_TTL_DAYS", 2),
+    "page_counts": TargetTable("live_page_counts", PageCount, ("page", "window_key"), "PAGE_COUNTS_TTL_DAYS", 2),
 }
 
 
@@ -107,14 +115,29 @@ class MalformedError(ValueError):
     """The bytes are not a record of the stream."""
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Store a batch, as Lambda's event source mapping calls it."""
-    stream = event["Records"][0]["eventSourceARN"].rpartition("/")[2]
-    return store(event["Records"], TABLES[stream], _dynamodb())
+    table = TABLES[stream_of(event["Records"][0]["eventSourceARN"])]
+    return store(event["Records"], table, _dynamodb(), lambda: PUT.fit(context))
 
 
-def store(records: list[dict[str, Any]], table: TargetTable, dynamodb: "DynamoDBClient") -> dict[str, Any]:
-    """Write the newest record of every key; return the records to retry, as ReportBatchItemFailures has it."""
+def stream_of(arn: str) -> str:
+    """Return the name of the stream whose ARN this is, or that of a consumer with enhanced fan-out."""
+    if not (matched := STREAM.match(arn)):
+        raise ValueError(f"{arn} is not the ARN of a stream")
+    return matched[1]
+
+
+def store(
+    records: list[dict[str, Any]],
+    table: TargetTable,
+    dynamodb: "DynamoDBClient",
+    has_time: Callable[[], bool] = lambda: True,
+) -> dict[str, Any]:
+    """Write the newest record of every key; return the records to retry, as ReportBatchItemFailures has it.
+
+    ``has_time`` says whether a put that begins now would end in time.
+    """
     counts = Counter(records=len(records))
     failures: list[str] = []
     newest: dict[tuple[Any, ...], Arrived] = {}
@@ -126,18 +149,18 @@ def store(records: list[dict[str, Any]], table: TargetTable, dynamodb: "DynamoDB
             counts["malformed"] += 1
             failures.append(raw["kinesis"]["sequenceNumber"])
             continue
-        key = tuple(getattr(arrived.state, name) for name in table.key)
+        key = tuple(key_of(arrived.state, table).values())
         if key in newest:
             counts["older"] += 1
         if key not in newest or arrived.state.version > newest[key].state.version:
             newest[key] = arrived
     with ThreadPoolExecutor(WRITERS) as writers:
-        outcomes = list(writers.map(partial(_put, table=table, dynamodb=dynamodb), newest.values()))
+        outcomes = list(writers.map(partial(_put, table=table, dynamodb=dynamodb, has_time=has_time), newest.values()))
     counts.update(outcomes)
     failures += [
         arrived.sequence_number
         for arrived, outcome in zip(newest.values(), outcomes, strict=True)
-        if outcome == "failed"
+        if outcome in REPORTED
     ]
     print(json.dumps({"function": "store", "table": table.name, **counts}))
     return {"batchItemFailures": [{"itemIdentifier": sequence_number} for sequence_number in failures]}
@@ -157,9 +180,15 @@ def read(data: bytes, kind: type[LiveState]) -> LiveState:
     return kind(**{field.name: sent[field.name] for field in fields(kind)})
 
 
-def item(state: LiveState, expires_at: int) -> dict[str, dict[str, Any]]:
+def key_of(state: LiveState, table: TargetTable) -> dict[str, Any]:
+    """Return the attributes that tell a table's items apart."""
+    return {name: getattr(state, name) for name in table.key}
+
+
+def item(state: LiveState, table: TargetTable, expires_at: int) -> dict[str, dict[str, Any]]:
     """Return the item as DynamoDB's API has it."""
-    return {name: _attribute(value) for name, value in {**asdict(state), "expires_at": expires_at}.items()}
+    values = {**asdict(state), **key_of(state, table), "expires_at": expires_at}
+    return {name: _attribute(value) for name, value in values.items()}
 
 
 def _arrived(sent: dict[str, Any], table: TargetTable) -> Arrived:
@@ -171,12 +200,14 @@ def _arrived(sent: dict[str, Any], table: TargetTable) -> Arrived:
     return Arrived(sent["sequenceNumber"], read(data, table.kind), expires_at)
 
 
-def _put(arrived: Arrived, table: TargetTable, dynamodb: "DynamoDBClient") -> str:
+def _put(arrived: Arrived, table: TargetTable, dynamodb: "DynamoDBClient", has_time: Callable[[], bool]) -> str:
     """Set the item unless the table holds this version or a newer one; return what the record is counted as."""
+    if not has_time():
+        return "out_of_time"
     try:
         dynamodb.put_item(
             TableName=table.name,
-            Item=item(arrived.state, arrived.expires_at),
+            Item=item(arrived.state, table, arrived.expires_at),
             ConditionExpression="attribute_not_exists(#version) or #version < :version",
             ExpressionAttributeNames={"#version": "version"},
             ExpressionAttributeValues={":version": _attribute(arrived.state.version)},
@@ -227,8 +258,7 @@ CHECKS: Mapping[Any, Callable[[object], bool]] = {
 
 def client() -> "DynamoDBClient":
     """Return a client that retries with backoff while DynamoDB throttles."""
-    config = Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}, max_pool_connections=WRITERS)
-    return boto3.client("dynamodb", config=config)
+    return boto3.client("dynamodb", config=PUT.config(max_pool_connections=WRITERS))
 
 
 _dynamodb = cache(client)

@@ -1,23 +1,27 @@
-"""Firehose transformations: ``page_transitions`` makes CSV of TSV, ``events`` makes lines for the raw archive.
+"""Firehose transformations: ``page_transitions`` makes CSV of page views, ``events`` makes lines for the raw archive.
 
 The result of a record is
 
-Ok                at least one good line
-Dropped           nothing but white space
-ProcessingFailed  no good line, not base64, or no room in the response: Firehose keeps the record as sent below its
-                  error prefix
+Ok                of ``events`` whatever it is, one line (``archive_lines``); of ``page_transitions`` at least one good
+                  line
+Dropped           of ``page_transitions``: nothing but white space
+ProcessingFailed  not base64, no room in the response, or of ``page_transitions`` no good line: Firehose keeps the
+                  record as sent below its error prefix
 
-A line of ``events`` is good if it is a JSON object; the job validates the rest. A bad line stays in a record that holds
-a good one, so that ``events_batch`` quarantines it with its reasons and ``replay`` can bring it back; jobs read nothing
-below an error prefix. The partition keys are the arrival's, for the prefix
+``events`` judges nothing: ``events_batch`` quarantines what is no event with its reasons, as ``events_stream`` does,
+and ``replay`` can bring it back; jobs read nothing below an error prefix. The partition keys are the arrival's, for the
+prefix
 
     raw/events/arrived=!{partitionKeyFromLambda:arrived_date}/!{partitionKeyFromLambda:arrived_hour}/
 
-``page_transitions`` skips bad lines and counts them. Lines of both end in a line feed.
+``page_transitions`` takes what ``page_views_stream`` takes: page transitions as TSV or CSV, and views in JSON, each a
+row (referrer_url or other-empty, page_url, event_type or view, 1). A row has no time, so the rules about times are the
+job's alone. Bad lines are skipped and counted; the job has them in quarantine. Lines of both end in a line feed.
 
-Room: a response of more than 6 MB would fail all its records. ``events`` adds a byte a record, and CSV at most doubles
-it (a title of nothing but quotes), so with Firehose's default buffer hint of 1 MB the data takes less than 3 MB in
-base64. A larger hint, or records of a few bytes with larger envelopes, may fill the response.
+Room: a response of more than 6 MB would fail all its records. ``events`` adds at most a third (line feeds, in base64),
+and CSV at most doubles a record (a title of nothing but quotes), so with Firehose's default buffer hint of 1 MB the
+data takes less than 3 MB in base64. A larger hint, or records of a few bytes with larger envelopes, may fill the
+response.
 """
 
 import csv
@@ -31,16 +35,25 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from lambdas import json_lines
+from clickstream.transforms import transitions
+from lambdas import archive_lines, json_lines
 
 # 6 MB, of which AWS's own samples use as much: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_000_000
 ENVELOPE_BYTES = 160  # the most that a record's result takes beside its id and data
 HOUR_MS = 3_600_000
 
-# prev, curr, type, n. No control characters, so that a line stays one line in CSV.
-_TRANSITION = re.compile(r"([^\x00-\x1f]+)\t([^\x00-\x1f]+)\t([^\x00-\x1f]+)\t([0-9]{1,18})")
+_VIEW, _CSV, _NUMBER = (re.compile(pattern) for pattern in (transitions.VIEW, transitions.CSV, transitions.NUMBER))
+_NO_TEXT = re.compile(rf"{transitions.CONTROL}|[\ud800-\udfff]")  # half of a surrogate pair has no bytes
 
+
+def _last_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if value is not None}
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_last_of_each, parse_int=float)  # of any number of digits
+
+Row = tuple[str, str, str, int]
 Result = dict[str, Any]
 
 
@@ -53,38 +66,75 @@ class Converted(NamedTuple):
 
 
 def page_transitions(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Transform TSV into CSV."""
+    """Transform page transitions and views into CSV."""
     return _transform("page_transitions", event, to_csv, with_keys=False)
 
 
 def events(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Pass lines on to the raw archive, with the arrival as partition keys."""
+    """Pass records on to the raw archive, with the arrival as partition keys."""
     return _transform("events", event, to_archive, with_keys=True)
 
 
 def to_csv(data: bytes) -> Converted:
-    """Quote the columns of page transitions by RFC 4180, but end lines in a line feed."""
-    rows, malformed = [], 0
-    for line in data.split(b"\n"):
-        try:
-            row = _TRANSITION.fullmatch(line.removesuffix(b"\r").decode())
-        except UnicodeDecodeError:
-            row = None
-        if row:
-            rows.append(row.groups())
-        elif line.strip():
-            malformed += 1
+    """Write the columns of page transitions by RFC 4180, but end lines in a line feed."""
+    lines = json_lines.split(data)
+    rows = [row for row in map(_row, lines) if row]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return Converted(text.getvalue().encode(), len(rows), malformed)
+    return Converted(text.getvalue().encode(), len(rows), len(lines) - len(rows))
+
+
+def _row(line: bytes) -> Row | None:
+    """Judge a line as ``transforms.page_views`` does."""
+    try:
+        text = line.removesuffix(b"\r").decode()
+    except UnicodeDecodeError:
+        return None
+    columns = _of_view(line) if _VIEW.match(text) else _of_transition(text)
+    if columns is None:
+        return None
+    prev, page, kind, n = columns
+    if not (_is_text(prev) and _is_text(page) and _is_text(kind) and _NUMBER.fullmatch(n)):
+        return None
+    if page == transitions.ALL_PAGES or len(page.encode()) > transitions.LONGEST_PAGE:
+        return None
+    digits = n.lstrip("0")
+    if len(digits) > len(str(transitions.MOST_VIEWS)) or not 1 <= int(digits or 0) <= transitions.MOST_VIEWS:
+        return None
+    return prev, page, kind, int(digits)
+
+
+def _of_transition(text: str) -> list[str] | None:
+    columns = text.split("\t")
+    if len(columns) != len(transitions.COLUMNS):
+        found = _CSV.fullmatch(text)
+        if found is None:
+            return None
+        columns = [column[1:-1].replace('""', '"') if column[:1] == '"' else column for column in found.groups()]
+    return [column.strip(" ") for column in columns]
+
+
+def _of_view(line: bytes) -> list[str] | None:
+    if not json_lines.is_object(line):
+        return None
+    view = _DECODER.decode(line.decode())
+    named = {name: value.strip(" ") for name, value in view.items() if isinstance(value, str)}
+    prev, kind = (named.get(name, "") for name in ("referrer_url", "event_type"))
+    return [
+        prev if _is_text(prev) else "other-empty",
+        named.get("page_url", ""),
+        kind if _is_text(kind) else "view",
+        "1",
+    ]
+
+
+def _is_text(column: str) -> bool:
+    return bool(column) and not _NO_TEXT.search(column)
 
 
 def to_archive(data: bytes) -> Converted:
-    """Keep all lines of events as sent, or none if none is good."""
-    lines = json_lines.split(data)
-    malformed = sum(not json_lines.is_object(line) for line in lines)
-    is_kept = malformed < len(lines)
-    return Converted(b"\n".join([*lines, b""]) if is_kept else b"", len(lines) - malformed, malformed)
+    """Keep a record, whatever it is."""
+    return Converted(archive_lines.line(data) + b"\n", lines=1, malformed=0)
 
 
 def _transform(

@@ -1,1 +1,1 @@
-"""Stand-ins for Glue and AWS on one machine: the job scripts run unmodified."""
+"""Stubs of Glue and a local AWS, for one machine: the job scripts run unmodified."""

@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         "--format",
         choices=query.WRITERS,
         default="table",
-        help="table, unless said: columns for the eye; csv: with a header; json: one array of objects",
+        help="table, unless said: aligned columns; csv: with a header; json: one array of objects",
     )
     sql.add_argument("query", help='one statement, quoted: "select count(*) from events"')
     server = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def lake_folder(text: str) -> Path:
-    """Read where a lake is or shall be; refuse what SQLite, Hadoop or SQL would read otherwise in its path."""
+    """Read a lake's path; reject characters that SQLite, Hadoop or SQL would read as something else."""
     folder = Path(text).absolute()
     if odd := re.search(r"[^\w /.,@+=~()-]", str(folder)):
         raise argparse.ArgumentTypeError(

@@ -25,7 +25,7 @@ QUERIES = ("events_per_type", "visitors_per_country", "quarantined_per_reason")
 
 
 def main() -> None:
-    """Fill a lake from nothing and ask it; all in one Spark, which is most of what a short run costs."""
+    """Fill an empty lake and query it; all in one Spark, which is most of what a short run costs."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")  # short runs do not earn the second compiler
     shutil.rmtree(LAKE, ignore_errors=True)
     with aws.running() as endpoint:
@@ -63,7 +63,7 @@ def stream_events(endpoint: str, *quarantine: str) -> None:
 
 
 def stream_clicks(endpoint: str, *quarantine: str) -> None:
-    """Find the sessions of clicks live and by the batch job, and hold one against the other."""
+    """Find the sessions of clicks live and by the batch job, and compare them."""
     say("Putting 5,000 clicks of two hours into the local Kinesis, and into the raw archive")
     clicks = Options(rows=5_000, users=300, bots=0, malformed=0.002)
     produce("clicks", LAKE / "raw" / "clicks", clicks)

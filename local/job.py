@@ -1,4 +1,4 @@
-"""Run an unmodified script of ``glue_jobs`` in the stand-in Glue."""
+"""Run an unmodified script of ``glue_jobs`` on stubs of Glue."""
 
 import dataclasses
 import importlib

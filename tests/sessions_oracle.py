@@ -14,15 +14,15 @@ def session_events(activity: Iterable[Row], gap: timedelta, longest: timedelta) 
     in_order = sorted(activity, key=lambda row: (row["user_id"], row["event_time"], row["event_uuid"]))
     made = []
     for user, rows in groupby(in_order, key=lambda row: row["user_id"]):
-        number, previous, block, piece, first = 0, None, None, 0, None
+        number, previous, block, chunk, first = 0, None, None, 0, None
         for row in rows:
             now = row["event_time"]
             is_after_a_pause = previous is None or now - previous > gap
             block = now if is_after_a_pause else block
-            is_new = is_after_a_pause or (now - block) // longest != piece
-            piece = (now - block) // longest
+            is_new = is_after_a_pause or (now - block) // longest != chunk
+            chunk = (now - block) // longest
             if is_new:
-                number, first, cause = number + 1, row, "max_length" if piece else None
+                number, first, cause = number + 1, row, "max_length" if chunk else None
             made.append({
                 **row,
                 "session_key": key(first),
@@ -50,8 +50,8 @@ def sessions(session_events: list[Row]) -> Iterator[Row]:
         rows = list(group)
         pages = [row["page"] for row in rows if row["page"] is not None]
         start, end = rows[0]["event_time"], rows[-1]["event_time"]
-        taken = ("session_key", "session_id", "session_number", "user_id", "split_cause", "session_date")
-        yield {name: rows[0][name] for name in taken} | {
+        copied = ("session_key", "session_id", "session_number", "user_id", "split_cause", "session_date")
+        yield {name: rows[0][name] for name in copied} | {
             "started_at": start,
             "ended_at": end,
             "duration_seconds": (end - start) / timedelta(seconds=1),

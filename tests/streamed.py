@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from awsglue.context import GlueContext
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 from trial import Trial
 
 from clickstream.sources import kinesis
@@ -19,7 +21,7 @@ from local.glue_stubs import install_glue_stubs
 
 NOON = datetime(2024, 3, 17, 12, tzinfo=UTC)
 TEXT, ARRIVED = "$json$data_infer_schema$_temporary$", "__src_timestamp"  # as Glue names them
-RECORD = pa.schema([(TEXT, pa.string()), (ARRIVED, pa.timestamp("us", "UTC"))])
+RECORD = pa.schema([(TEXT, pa.binary()), (ARRIVED, pa.timestamp("us", "UTC"))])
 
 
 class Streamed:
@@ -37,10 +39,11 @@ class Streamed:
             GlueContext, "create_data_frame_from_options", lambda _, kind, options, *__: self._connect(kind, options)
         )
 
-    def put(self, *records: str, at: datetime = NOON, again: int | None = None) -> None:
+    def put(self, *records: str | bytes, at: datetime = NOON, again: int | None = None) -> None:
         """Let records arrive, in a batch of their own; or put them in the place of another's."""
         number = len(list(self.folder.glob("*.parquet"))) if again is None else again
-        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in records], RECORD)
+        sent = [record.encode() if isinstance(record, str) else record for record in records]
+        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in sent], RECORD)
         file = self.folder / f"{number:04}.parquet"
         pq.write_table(rows, file)
         os.utime(file, (number, number))  # the order in which they are read
@@ -60,6 +63,11 @@ class Streamed:
         schema = f"`{TEXT}` string, {ARRIVED} timestamp"
         in_turn = self.trial.spark.readStream.schema(schema).option("maxFilesPerTrigger", 1)
         return in_turn.parquet(str(self.folder))
+
+
+def fails_for(column: Column, value: str) -> Column:
+    """Give a column that Spark fails to compute where it has that value: a defect that one record shows."""
+    return F.when(column == value, F.raise_error(F.concat(F.lit("cannot process "), column))).otherwise(column)
 
 
 def sent_to(kinesis: Any, stream: str) -> list[dict[str, Any]]:

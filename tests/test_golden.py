@@ -59,7 +59,7 @@ class Case:
                 except ValueError:
                     continue
                 if isinstance(sent, dict) and sent.get(KEYS[self.job]) not in (None, ""):
-                    found.add(str(sent[KEYS[self.job]]))
+                    found.add(str(sent[KEYS[self.job]]).strip())
         return found
 
     @property

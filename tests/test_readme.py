@@ -58,9 +58,9 @@ def test_the_demo_answers_three_queries():
 @pytest.mark.proof
 def test_a_day_of_the_demo_can_be_mended():
     assert shell("make demo", ROOT).returncode == 0
-    mended = [command for command in RUNBOOK if DEMO in command]
-    assert len(mended) == 2
-    for command in mended:
+    corrections = [command for command in RUNBOOK if DEMO in command]
+    assert len(corrections) == 2
+    for command in corrections:
         done = shell(command, ROOT)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
 

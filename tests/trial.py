@@ -96,7 +96,7 @@ class Trial:
             "events": {"events_table": self.events_table},
             "clickstream": {"clickstream_path": self.clickstream_path},
         }
-        return self._run(replay, {"source": source} | targets[source] | arguments)
+        return self._run(replay, {"source": source} | targets.get(source, {}) | arguments)
 
     def _run(self, job: Any, arguments: Row) -> Row:
         reports = self.run_reports_path / uuid4().hex

@@ -1,4 +1,4 @@
--- Why rows were quarantined, and an example of each: what to mend first.
+-- Why rows were quarantined, and an example of each: what to fix first.
 SELECT
     source,
     reason,

@@ -8,7 +8,7 @@
 --   group by source, reason
 CREATE TABLE quarantine (
     quarantine_id string COMMENT 'The key: a stable hash of source, origin, text and its number among alike lines of one origin',
-    reasons array<string> COMMENT 'Every rule that the row breaks',
+    reasons array<string> COMMENT 'Every rule that the row breaks; or unprocessable, and the error of the code that it fails',
     raw string COMMENT 'The row as sent; in base64 where it is not UTF-8',
     is_base64 boolean COMMENT 'Whether raw is in base64',
     origin string COMMENT 'The file it came from, or the stream and the millisecond of its arrival',

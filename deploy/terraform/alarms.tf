@@ -30,6 +30,11 @@ locals {
         comparison = "GreaterThanThreshold", threshold = local.thresholds.batch_utilization_percent, period = 300,
         missing    = "notBreaching",
       }
+      "unprocessable.${name}" = {
+        text       = "A record that the code cannot process was quarantined",
+        namespace  = "Clickstream", metric = "Unprocessable", statistic = "Sum", dimensions = { Job = name },
+        comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
+      }
     } if job.kind == "streaming"]...),
     { for name in keys(local.settings.functions) : "function_errors.${name}" => {
       text       = "The function failed",

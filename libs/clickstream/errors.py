@@ -2,7 +2,7 @@
 
 ClickstreamError
 ├── ArgumentError          an argument is missing, unknown or has a wrong value
-├── InputError             what the job reads is not there
+├── InputError             what the job reads is not there, or cannot be read
 ├── TableError             a table is missing or has another schema
 ├── CountsError            read is not the sum of its outcomes
 ├── QuarantineRatioError   too much of the input breaks rules
@@ -21,7 +21,7 @@ class ArgumentError(ClickstreamError):
 
 
 class InputError(ClickstreamError):
-    """What the job reads is not there."""
+    """What the job reads is not there, or cannot be read."""
 
 
 class TableError(ClickstreamError):

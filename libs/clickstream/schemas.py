@@ -1,6 +1,6 @@
 """The contracts: what is read and what is written, column by column. ``ddl/tables`` is held to them by a test.
 
-Rows at work hold instants (Spark's ``timestamp``). An Iceberg table holds the same times in UTC without a zone
+Jobs compute with instants (Spark's ``timestamp``). An Iceberg table holds the same times in UTC without a zone
 (``timestamp_ntz``), which is all that ``timestamp`` means in Athena's DDL of Iceberg; ``storage.iceberg`` casts.
 """
 
@@ -38,7 +38,7 @@ class Contract:
 
     @property
     def rows(self) -> StructType:
-        """The columns as rows at work hold them."""
+        """The columns as jobs compute with them: times are instants."""
         return StructType([StructField(column.name, with_zone(column.dataType)) for column in self.columns])
 
 
@@ -48,7 +48,7 @@ def without_zone(kind: DataType) -> DataType:
 
 
 def with_zone(kind: DataType) -> DataType:
-    """Return the type that such a column has in rows at work."""
+    """Return the type by which jobs compute with such a column."""
     return TimestampType() if isinstance(kind, TimestampNTZType) else kind
 
 

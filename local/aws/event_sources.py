@@ -7,6 +7,7 @@ import gzip
 import json
 import logging
 import re
+import time
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_s3 import S3Client
 
-Function = Callable[[dict[str, Any], object], Any]
+Function = Callable[[dict[str, Any], Any], Any]
 StreamRecord = Mapping[str, Any]  # as GetRecords returns it
 EventRecord = dict[str, Any]  # as in an event of Lambda or Firehose
 
@@ -29,6 +30,17 @@ FIREHOSE_RETRIES = 3
 logger = logging.getLogger(__name__)
 
 
+class Context:
+    """What a function may ask of its call."""
+
+    def __init__(self, timeout_seconds: float = 60) -> None:
+        self.ends = time.monotonic() + timeout_seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what is left of the function's timeout."""
+        return int(1000 * (self.ends - time.monotonic()))
+
+
 class FunctionError(Exception):
     """The function raised an exception, or its response is invalid."""
 
@@ -36,7 +48,7 @@ class FunctionError(Exception):
 def invoke(function: Function, event: dict[str, Any]) -> Any:
     """Call the function as Lambda does."""
     try:
-        response = json.dumps(function(json.loads(json.dumps(event)), None))
+        response = json.dumps(function(json.loads(json.dumps(event)), Context()))
     except Exception as error:
         raise FunctionError(repr(error)) from error
     if len(response) > MAX_PAYLOAD_BYTES:

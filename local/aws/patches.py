@@ -24,7 +24,7 @@ def patch(kind: type, **methods: Callable[..., Any]) -> None:
 
 def install() -> None:
     """Fix what belongs to no other module of this package."""
-    patch(BaseResponse, call_action=_refuse_unknown(BaseResponse.call_action))
+    patch(BaseResponse, call_action=_respond_not_implemented(BaseResponse.call_action))
     patch(FakeBucket, get_permission=get_permission)
     patch(KinesisResponse, create_stream=_with_tags(KinesisResponse.create_stream))
     patch(
@@ -47,13 +47,13 @@ def get_permission(bucket: FakeBucket, action: str, resource: str) -> Any:
 def describe_subscribers_for_notification(request: BudgetsResponse) -> str:
     """Return the subscribers of a budget's notification, which moto keeps but does not return."""
     budget = request.backend.budgets[request._get_param("AccountId")][request._get_param("BudgetName")]
-    wanted = request._get_param("Notification")
-    found = [
+    requested = request._get_param("Notification")
+    matching = [
         notification.subscribers
         for notification in budget.notifications
-        if all(notification.details.get(name) == value for name, value in wanted.items())
+        if all(notification.details.get(name) == value for name, value in requested.items())
     ]
-    return json.dumps({"Subscribers": found[0] if found else []})
+    return json.dumps({"Subscribers": matching[0] if matching else []})
 
 
 def list_tags_for_resource(request: BudgetsResponse) -> str:
@@ -62,7 +62,7 @@ def list_tags_for_resource(request: BudgetsResponse) -> str:
     return json.dumps({"ResourceTags": request.backend.budgets[request.current_account][name].budget["tags"]})
 
 
-def _refuse_unknown(call_action: Callable[[BaseResponse], Any]) -> Callable[[BaseResponse], Any]:
+def _respond_not_implemented(call_action: Callable[[BaseResponse], Any]) -> Callable[[BaseResponse], Any]:
     @functools.wraps(call_action)
     def respond(request: BaseResponse) -> Any:
         try:

@@ -12,6 +12,7 @@ from clickstream.runtime.arguments import parse_arguments
 from deploy import ddl, job_arguments, settings
 from deploy.errors import SettingsError
 from deploy.settings import Settings
+from lambdas import land_raw, simulate, store
 
 ROOT = settings.FOLDER.parent
 NAMES = {"lake": "lake", "code": "code", "region": "us-east-1", "account": "123456789012"}
@@ -19,6 +20,8 @@ RUNS = {  # what a run has to be given besides
     "replay": [
         {"source": "events", "events_table": "glue_catalog.clickstream.events"},
         {"source": "clickstream", "clickstream_path": "s3://${lake}/clickstream"},
+        {"source": "live_sessions", "raw_path": "s3://${lake}/raw/clicks"},
+        {"source": "page_views", "page_views_stream": "page_views"},
     ],
 }
 
@@ -89,7 +92,8 @@ def test_a_jobs_access_is_what_its_arguments_name(stage):
         assert {*job.access.read, *job.access.write} == paths | tables, name
         assert set(job.access.tables) == tables, name
         assert set(job.access.streams) == streams, name
-        assert set(job.access.put) == {v for k, v in job.arguments.items() if k.endswith("_stream")}, name
+        sent_to = {text for run in runs(name, job) for key, text in run.items() if key.endswith("_stream")}
+        assert set(job.access.put) == sent_to, name
 
 
 def test_every_job_quarantines_and_a_batch_job_reports(stage):
@@ -107,6 +111,16 @@ def test_every_table_is_written_by_a_job(stage):
 def test_a_live_session_expires_before_its_number_is_given_again(stage):
     arguments = {**job_arguments.defaults("sessions_stream"), **stage.jobs["sessions_stream"].arguments}
     assert stage.dynamodb["live_sessions"].ttl_days <= int(arguments["state_ttl_days"])
+
+
+def test_a_function_outlasts_its_longest_call_by_far(stage):
+    for name, function in (("land_raw", land_raw), ("simulate", simulate), ("store", store)):
+        assert 2 * function.PUT.longest_seconds <= stage.functions[name].timeout_seconds, name
+
+
+def test_a_live_table_has_the_key_of_the_function_that_fills_it(stage):
+    for table in store.TABLES.values():
+        assert tuple(part["name"] for part in stage.dynamodb[table.name].key) == table.key
 
 
 @pytest.fixture
@@ -216,9 +230,9 @@ SENTENCES = [
 @pytest.mark.parametrize(("sections", "sentence"), SENTENCES, ids=[sentence for _, sentence in SENTENCES])
 def test_a_mistake_is_a_sentence(folder, sections, sentence):
     write(folder, **sections)
-    with pytest.raises(SettingsError, match=f"^own: {re.escape(sentence)}") as refused:
+    with pytest.raises(SettingsError, match=f"^own: {re.escape(sentence)}") as raised:
         Settings.read("own", folder)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_two_mistakes_are_both_named(folder):

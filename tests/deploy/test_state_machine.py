@@ -238,8 +238,8 @@ def test_whatever_fails_is_notified(account, notifications, state, arguments):
 
 
 def test_a_partition_that_cannot_be_registered_is_notified(account, notifications):
-    refused = [{"ErrorCode": "InternalServiceException", "ErrorMessage": "not now"}]  # moto refuses none
-    ended, states = execute(account, definition(account, start="AreRegistered", assign={"wrong": refused}))
+    rejected = [{"ErrorCode": "InternalServiceException", "ErrorMessage": "not now"}]  # moto rejects none
+    ended, states = execute(account, definition(account, start="AreRegistered", assign={"wrong": rejected}))
     assert ended["status"] == "FAILED"
     assert states == ["Begin", "AreRegistered", "NotifyFailure", "Failed"]
     assert notifications() == [("PipelineFailure", "RegisterPartitions failed: not now (InternalServiceException)")]

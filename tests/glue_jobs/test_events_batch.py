@@ -160,7 +160,7 @@ def test_two_runs_at_once_quarantine_a_row_once(trial, monkeypatch):
     assert [row["raw"] for row in trial.quarantine()] == ["x"]
 
 
-def test_paths_and_the_table_lie_apart(trial):
+def test_paths_and_tables_are_disjoint(trial):
     for table in ("events", "quarantine"):
         with pytest.raises(errors.ArgumentError, match=rf"--raw_path \S+ lies in --{table}_table"):
             trial.events_batch(raw_path=str(trial.folder / table / "data"))
@@ -195,7 +195,19 @@ def test_a_table_with_another_schema_is_left_alone(spark, trial):
 def test_every_reason_is_one_that_a_run_can_report(trial):
     compressed, aggregated = gzip.compress(b"{}"), bytes.fromhex("f3899ac2 0a 01 61")
     trial.send(["", "x", "{}", event("u" * 129, 42, "soon"), event(1.5, "a", 1), event("u", "/", 0)])
+    trial.send([event("u\t1", user_id=1.5), event("v", user_id="\0" + "u" * 2029)], "users.json")
     trial.send([compressed, aggregated], "binary.json")
     by_reason = trial.events_batch()["quarantined_by_reason"]
     assert set(by_reason) == set(events.rules())
     assert (by_reason["gzip_compressed"], by_reason["kpl_aggregated"], by_reason["not_utf8"]) == (1, 1, 2)
+
+
+def test_a_torn_file_ends_the_run_before_anything_is_committed(trial):
+    trial.send([event("a")], NOW)
+    trial.send_bytes(gzip.compress(event("b", note="x" * 99_999).encode())[:150], "torn.json.gz")
+    with pytest.raises(errors.InputError, match=r"raw/torn.json.gz cannot be read: Unexpected end of input stream"):
+        trial.events_batch()
+    (trial.raw / "torn.json.gz").rename(trial.raw / "torn.snappy")
+    with pytest.raises(errors.InputError, match=r"raw/torn.snappy: bytes, but no line; files are read plain, or by"):
+        trial.events_batch()
+    assert trial.events() == trial.quarantine() == []

@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from streamed import NOON, Streamed
+from pyspark.sql import functions as F
+from streamed import NOON, Streamed, fails_for
 from trial import event
 
 import events_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, Table
-from clickstream.sources import kinesis
+from clickstream.sources import kinesis, unprocessable
 from clickstream.storage import iceberg, quarantine
+from clickstream.transforms import events
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
 
@@ -85,9 +87,9 @@ def test_a_batch_writes_a_file_for_each_type_and_day(stream):
     assert len(list(Path(stream.trial.events_path).glob("data/**/*.parquet"))) == 7
 
 
-def test_duplicates_are_looked_for_within_the_horizon_and_merge_removes_the_rest(stream):
+def test_duplicates_are_looked_for_within_the_lookback_and_merge_removes_the_rest(stream):
     stream.put(event("a"), at=NOON)
-    stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the horizon
+    stream.put(event("a"), at=NOON + timedelta(minutes=60))  # <- exactly the lookback
     stream.run()
     assert stream.uuids() == ["a"]
     stream.put(event("a"), at=NOON + timedelta(hours=2))  # <- arrivals are kept to the hour
@@ -152,12 +154,12 @@ def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monk
 
 
 @pytest.mark.parametrize("log", ["offsets", "commits"])
-def test_a_torn_checkpoint_is_named(stream, log):
+def test_a_corrupt_checkpoint_is_named(stream, log):
     stream.put(event("a"))
     stream.run()
-    torn = stream.checkpoint / log / "0"
-    torn.write_bytes(b"")
-    torn.with_name(".0.crc").unlink()
+    corrupt = stream.checkpoint / log / "0"
+    corrupt.write_bytes(b"")
+    corrupt.with_name(".0.crc").unlink()
     stream.put(event("b"))
     with pytest.raises(errors.StreamError, match=f"/{log}/0"):
         stream.run()
@@ -202,8 +204,63 @@ def test_a_batch_that_cannot_pass_is_not_tried_again(spark, stream, monkeypatch)
 
     monkeypatch.setattr(kinesis, "RETRY_SECONDS", (0.01,))
     with pytest.raises(errors.StreamError, match="a mistake of ours"):
-        kinesis.run_batches(kinesis.read_records(spark, stream.arguments()), stream.arguments(), mistake)
+        kinesis.run_batches(kinesis.read_records(spark, stream.arguments()), stream.arguments(), mistake, lambda _: ())
     assert attempts == [0]
+
+
+@pytest.fixture
+def defect(monkeypatch):
+    """Make the code fail for the event `b`, where it writes it."""
+    to_table = events.to_table
+    monkeypatch.setattr(
+        events, "to_table", lambda rows: to_table(rows.withColumn("event_uuid", fails_for(F.col("event_uuid"), "b")))
+    )
+
+
+@pytest.mark.usefixtures("defect")
+def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(stream, capsys):
+    stream.put(event("a1"), event("a2"), event("b"), event("b"), event("b", note="again"), event("a3"), "x")
+    stream.put(event("c"))
+    stream.run()
+    rows, quarantined = stream.trial.events(), stream.trial.quarantine()
+    assert stream.uuids() == ["a1", "a2", "a3", "c"]
+    assert stream.quarantined() == sorted([event("b"), event("b"), event("b", note="again"), "x"])
+    ((reason, error),) = {tuple(row["reasons"]) for row in quarantined if row["raw"] != "x"}
+    assert reason == "unprocessable"
+    assert "cannot process b" in error
+    first, second = metrics(capsys)
+    assert (first["Read"], first["Written"], first["Quarantined"], first["Unprocessable"]) == (7, 3, 4, 3)
+    assert (second["Read"], second["Written"], second["Quarantined"], second["Unprocessable"]) == (1, 1, 0, 0)
+
+    stream.forget(1)
+    stream.put(event("c"), event("b", note="third"), again=1)  # <- read again, and with such a record
+    stream.run()
+    assert stream.trial.events() == rows
+    assert len(stream.quarantined()) == 5
+
+
+def test_a_defect_that_every_record_shows_fails_the_run(stream, monkeypatch):
+    monkeypatch.setattr(unprocessable, "MOST", 2)
+    monkeypatch.setattr(events, "to_table", lambda rows: rows.withColumn("event_uuid", F.raise_error(F.lit("broken"))))
+    stream.put(event("a"), event("b"), event("c"))
+    with pytest.raises(errors.StreamError, match="broken"):
+        stream.run()
+    assert (stream.uuids(), stream.quarantined()) == ([], [])
+
+
+def test_a_failure_that_does_not_come_again_fails_the_run_and_no_record(stream, monkeypatch):
+    to_table, calls = events.to_table, []
+
+    def once(rows):
+        calls.append(rows)
+        return to_table(rows) if len(calls) > 1 else rows.select(F.raise_error(F.lit("once")).alias("event_uuid"))
+
+    monkeypatch.setattr(events, "to_table", once)
+    stream.put(event("a"))
+    with pytest.raises(errors.StreamError, match="once"):
+        stream.run()
+    stream.run()
+    assert (stream.uuids(), stream.quarantined()) == (["a"], [])
 
 
 def test_batches_are_planned_adaptively(spark, stream):
@@ -214,6 +271,7 @@ def test_batches_are_planned_adaptively(spark, stream):
         lines,
         stream.arguments(),
         lambda batch: adaptive.append(batch.lines.sparkSession.conf.get("spark.sql.adaptive.enabled")),
+        lambda _: (),
     )
     assert adaptive == ["true"]
 

@@ -1,17 +1,22 @@
 """Page views -> counts per window and page, in a table and a stream; a batch processed again replaces what it added."""
 
 import json
+import shutil
 from collections import defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
+from types import SimpleNamespace
 
 import pytest
-from streamed import NOON, Streamed, sent_to
+from pyspark.sql import functions as F
+from streamed import NOON, Streamed, fails_for, sent_to
 
 import page_views_stream
 from clickstream import errors
-from clickstream.runtime.arguments import Folder, Table
-from clickstream.storage import quarantine
+from clickstream.runtime.arguments import Folder, PositiveInt, Table
+from clickstream.storage import kinesis_sink, quarantine
+from clickstream.transforms import page_views as transform
+from clickstream.transforms import transitions
 from local import aws
 
 
@@ -102,7 +107,7 @@ def test_a_batch_that_is_processed_again_replaces_what_it_added(page_views):
     assert page_views.quarantined() == ["x"]
 
 
-def test_a_run_that_ends_before_it_has_told_of_it_is_completed(page_views, monkeypatch):
+def test_a_run_that_ends_before_it_has_sent_its_counts_is_completed(page_views, monkeypatch):
     page_views.put(view("/a"), "x")
 
     def no_space(*_, **__):
@@ -119,6 +124,24 @@ def test_a_run_that_ends_before_it_has_told_of_it_is_completed(page_views, monke
     assert page_views.quarantined() == ["x"]
 
 
+def test_versions_grow_though_the_clock_is_set_back(page_views, monkeypatch):
+    clock = iter(range(2_000_000_000_000, 0, -600_000))  # <- ten minutes back at each batch
+    monkeypatch.setattr(kinesis_sink, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    page_views.put(view("/a"))
+    page_views.put("x")
+    page_views.put(view("/a"))
+    page_views.run()
+    page_views.forget(2)
+    page_views.put(view("/a"), view("/a"), again=2)  # <- Glue reads on from where it began
+    page_views.run()
+    shutil.rmtree(page_views.checkpoint)
+    page_views.folder.joinpath("0000.parquet").unlink()
+    page_views.run()  # <- without the checkpoint
+    assert page_views.live()["/a", "2024-03-17T12:00:00.000Z"]["views"] == 5
+    sent = [sent["version"] for sent in sent_to(page_views.client, page_views.counts) if sent["page"] == "/a"]
+    assert sent == [2_000_000_000_000 + n for n in range(4)]
+
+
 def test_late_views_are_quarantined_and_others_find_their_window(page_views):
     page_views.put(view("/a", at=NOON - timedelta(minutes=30)), view("/a", at=NOON - timedelta(minutes=61)))
     page_views.run()
@@ -126,7 +149,76 @@ def test_late_views_are_quarantined_and_others_find_their_window(page_views):
     assert [row["reasons"] for row in page_views.trial.quarantine()] == [["late"]]
 
 
+def test_quarantined_views_come_back_through_their_stream(page_views, monkeypatch):
+    now = datetime.now(UTC).replace(microsecond=0)
+    old, recent = now - timedelta(hours=3), now - timedelta(minutes=30)
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(transitions, "LONGEST_PAGE", 5)
+        page_views.put(view("/long-name", at=recent), "x", view("/long-name", at=old), at=now)
+        page_views.run()
+    assert page_views.stored() == {}
+
+    page_views.client.create_stream(StreamName=f"{page_views.counts}-views", ShardCount=1)
+    given = {"page_views_stream": f"{page_views.counts}-views", "endpoint_url": page_views.endpoint}
+    counts = page_views.trial.replay("page_views", **given)
+    assert (counts["read"], counts["written"], counts["quarantined"]) == (3, 1, 2)
+    assert page_views.trial.replay("page_views", **given)["written"] == 0
+    assert sorted(row["raw"] for row in page_views.trial.quarantine() if not row["replayed_at"]) == sorted([
+        "x",
+        view("/long-name", at=old),  # <- the stream's job would not take it
+    ])
+
+    sent = [json.dumps(row) for row in sent_to(page_views.client, f"{page_views.counts}-views")]
+    page_views.put(*sent, at=now)
+    page_views.run()
+    assert page_views.stored() == {("/long-name", f"{recent:%H:%M}"): (1, 1)}
+
+    counts = page_views.trial.replay("page_views", **given, allowed_lateness_minutes=PositiveInt(240))
+    assert (counts["written"], counts["quarantined"]) == (1, 1)
+
+
 def test_a_stream_that_is_not_there_is_named(page_views):
     page_views.put(view("/a"))
     with pytest.raises(errors.StreamError, match="stream nowhere does not exist"):
         page_views.run(page_counts_stream="nowhere")
+
+
+def test_every_form_is_counted(page_views):
+    page_views.put(view("/b"), "a\t/b\tlink\t10", "a,/b,link,100", "a\t/c\tlink\t1\n" + view("/b"), "a\t/b\tlink")
+    page_views.run()
+    assert page_views.stored() == {("/b", "12:00"): (112, 1), ("/c", "12:00"): (1, 0)}
+    assert page_views.quarantined() == ["a\t/b\tlink"]
+
+
+def test_no_number_of_views_stops_the_stream(page_views):
+    page_views.put("home,/b,link,9223372036854775807", "home,/b,link,1000000000000")
+    page_views.run()
+    most = transform.MOST_COUNTED
+    page_views.trial.spark.sql(f"refresh table {page_views.table}")  # which the job's own session has written
+    page_views.trial.spark.sql(f"update {page_views.table} set views = {most} - 1, views_before = 0")
+    page_views.put(view("/b"), "home,/b,link,1000000000000", "home,/c,link,1")
+    page_views.put(view("/b"))
+    page_views.run()
+    assert page_views.stored() == {("/b", "12:00"): (most, 1), ("/c", "12:00"): (1, 0)}
+    assert page_views.live()["*", "2024-03-17T12:00:00.000Z"]["views"] == most
+    assert [row["reasons"] for row in page_views.trial.quarantine()] == [["views_out_of_range"]]
+
+
+def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(page_views, monkeypatch):
+    per_window = transform.per_window
+
+    def defect(views, window):
+        return per_window(views.withColumn("user_id", fails_for(F.col("user_id"), "bob")), window)
+
+    monkeypatch.setattr(transform, "per_window", defect)
+    page_views.put(view("/a"), view("/a", "bob"), view("/b"))
+    page_views.put(view("/a", "cyd"))
+    page_views.run()
+    assert page_views.stored() == {("/a", "12:00"): (2, 2), ("/b", "12:00"): (1, 1)}
+    assert page_views.quarantined() == [view("/a", "bob")]
+
+    monkeypatch.setattr(transform, "per_window", per_window)
+    page_views.forget(1)
+    page_views.put(view("/a", "cyd"), view("/a", "dan"), again=1)  # <- Glue reads on from where it began
+    page_views.run()
+    assert page_views.stored() == {("/a", "12:00"): (3, 3), ("/b", "12:00"): (1, 1)}

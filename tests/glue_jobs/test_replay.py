@@ -1,4 +1,4 @@
-"""Quarantined rows come back once the rules that they broke were mended; here, the longest uuid that there may be."""
+"""Quarantined rows come back once the rules that they broke were fixed; here, the longest uuid that there may be."""
 
 from datetime import date
 from typing import get_args
@@ -97,12 +97,24 @@ def test_every_source_of_the_quarantine_is_replayed_or_says_why_not():
             replay.Arguments(Table("quarantine"), source)
 
 
+def test_what_sessions_batch_quarantined_it_takes_itself(trial, monkeypatch):
+    given = {"source": "visits", "raw_path": str(trial.send([visit("ada"), visit("bob", 1_700_000_000)], FIRST_DAY))}
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(times, "EARLIEST", 1_710_000_000_000)
+        trial.sessions_batch(**given)
+    assert [row["session_id"] for row in trial.sessions()] == ["ada-1"]
+    trial.sessions_batch(**given)  # <- late: more than a week
+    assert [row["session_id"] for row in trial.sessions()] == ["ada-1"]
+    trial.sessions_batch(**given, lookback_days=365)
+    assert {row["session_id"] for row in trial.sessions()} == {"ada-1", "bob-1"}
+
+
 def test_a_reason_is_one_of_the_sources_rules(trial):
     with pytest.raises(errors.ArgumentError, match=r"--reason must be one of empty, .*, not 'user_id_missing'"):
         trial.replay("events", reason="user_id_missing")
 
 
-@pytest.mark.parametrize("source", ["events", "clickstream"])
+@pytest.mark.parametrize("source", replay.NEEDS)
 def test_the_target_of_the_source_is_needed(source):
     with pytest.raises(errors.ArgumentError, match=f"missing; --source {source} needs it"):
         replay.Arguments(Table("quarantine"), source)

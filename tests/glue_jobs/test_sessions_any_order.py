@@ -36,7 +36,7 @@ class Event:
     comes: int
     goes: int
     page: str | None
-    fate: str = "taken"
+    fate: str = "valid"
 
     @property
     def time(self) -> datetime:
@@ -52,7 +52,7 @@ def users() -> st.SearchStrategy:
         comes=st.sampled_from([0, *range(RUNS)]),
         goes=st.sampled_from([2, 3, *[RUNS] * 6]),
         page=st.sampled_from([None, "/", "/cart"]),
-        fate=st.sampled_from([*["taken"] * 12, "changes", "anonymous", "at_the_lookback", "late"]),
+        fate=st.sampled_from([*["valid"] * 12, "changes", "anonymous", "at_the_lookback", "late"]),
     )
     return st.lists(st.lists(event, min_size=1, max_size=12), min_size=60, max_size=80)
 

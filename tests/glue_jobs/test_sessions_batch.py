@@ -1,4 +1,4 @@
-"""Events -> sessions, run after run: what is made again, what is quarantined, and what a run leaves alone."""
+"""Events -> sessions, run after run: what is recomputed, what is quarantined, and what a run leaves alone."""
 
 from datetime import date
 
@@ -17,7 +17,7 @@ def act(uuid, minute, user="ada", **fields):
     return event(uuid, at=T + minute * MINUTE, user_id=user, **fields)
 
 
-def found(trial):
+def events_per_session(trial):
     """Return which events each session has, in order."""
     rows = sorted(trial.session_events(), key=lambda row: (row["session_id"], row["event_time"], row["event_uuid"]))
     sessions = {row["session_id"]: row["event_count"] for row in trial.sessions()}
@@ -34,12 +34,12 @@ def head(spark, table):
 def test_a_late_event_makes_one_session_of_two_and_renumbers_the_next(spark, trial):
     trial.send([act("a", 0), act("b", 40), act("c", 100), act("d", 0, "bob"), event("e", user_id=None)])
     counts = trial.sessions_batch()
-    assert found(trial) == {"ada-1": "a", "ada-2": "b", "ada-3": "c", "bob-1": "d"}
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "b", "ada-3": "c", "bob-1": "d"}
     assert (counts["read"], counts["written"], counts["skipped_anonymous"], counts["sessions"]) == (5, 4, 1, 4)
 
     trial.send([act("x", 20)], "late.jsonl")
     counts = trial.sessions_batch()
-    assert found(trial) == {"ada-1": "axb", "ada-2": "c", "bob-1": "d"}
+    assert events_per_session(trial) == {"ada-1": "axb", "ada-2": "c", "bob-1": "d"}
     assert (counts["read"], counts["written"], counts["duplicate"]) == (1, 1, 0)
     assert (counts["sessions"], counts["session_events"]) == (2, 4)  # <- bob's is left alone
 
@@ -52,45 +52,45 @@ def test_a_late_event_makes_one_session_of_two_and_renumbers_the_next(spark, tri
 def test_what_a_rebuild_removes_or_changes_is_made_again(trial):
     trial.send([act("a", 0), act("b", 20), act("c", 40), act("d", 60, page="/old"), act("e", 0, "bob")])
     trial.sessions_batch()
-    assert found(trial) == {"ada-1": "abcd", "bob-1": "e"}
+    assert events_per_session(trial) == {"ada-1": "abcd", "bob-1": "e"}
 
     trial.send([act("a", 0), act("c", 40), act("d", 60, page="/new"), act("e", 0, "bob")])
     the_17th = date(2024, 3, 17)
     trial.events_batch(mode="rebuild", start_date=the_17th, end_date=the_17th)
     counts = trial.sessions_batch()
-    assert found(trial) == {"ada-1": "a", "ada-2": "cd", "bob-1": "e"}
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "cd", "bob-1": "e"}
     assert (counts["written"], counts["deleted"], counts["duplicate"]) == (1, 2, 3)
     assert {row["entry_page"] for row in trial.sessions()} == {None, "/new"}
 
 
 @pytest.mark.single
-def test_only_the_piece_of_a_cut_session_is_made_again(trial):
+def test_only_the_last_chunk_of_a_cut_block_is_recomputed(trial):
     trial.send([act(f"{n:02}", 20 * n, "bot") for n in range(10)])
     trial.sessions_batch(max_session_hours=1)
-    pieces = {"bot-1": "000102", "bot-2": "030405", "bot-3": "060708", "bot-4": "09"}
-    assert found(trial) == pieces
+    chunks = {"bot-1": "000102", "bot-2": "030405", "bot-3": "060708", "bot-4": "09"}
+    assert events_per_session(trial) == chunks
 
     trial.send([act("10", 200, "bot")], "next.jsonl")
     counts = trial.sessions_batch(max_session_hours=1)
-    assert found(trial) == pieces | {"bot-4": "0910"}
+    assert events_per_session(trial) == chunks | {"bot-4": "0910"}
     assert counts["session_events"] == 2
 
 
 @pytest.mark.single
-def test_late_events_are_quarantined_with_a_reason_and_taken_with_a_longer_lookback(trial):
+def test_late_events_are_quarantined_with_a_reason_and_valid_with_a_longer_lookback(trial):
     trial.send([act("a", 0), act("b", 10)], "arrived=2024-03-18/10/a.jsonl")
     trial.send([act("c", 20)], "arrived=2024-03-18/11/a.jsonl")
     counts = trial.sessions_batch(lookback_days=1)
-    assert found(trial) == {"ada-1": "ab"}
+    assert events_per_session(trial) == {"ada-1": "ab"}
     assert (counts["read"], counts["written"], counts["quarantined_by_reason"]) == (3, 2, {"late_beyond_lookback": 1})
     (quarantined,) = trial.quarantine()
     assert (quarantined["source"], quarantined["reasons"]) == ("session_events", ["late_beyond_lookback"])
     assert (quarantined["raw"], quarantined["arrived_date"]) == (act("c", 20), "2024-03-18")
 
     trial.sessions_batch(lookback_days=2)
-    assert found(trial) == {"ada-1": "abc"}
+    assert events_per_session(trial) == {"ada-1": "abc"}
     trial.sessions_batch(lookback_days=1)
-    assert found(trial) == {"ada-1": "ab"}
+    assert events_per_session(trial) == {"ada-1": "ab"}
     assert len(trial.quarantine()) == 1  # <- once
 
 
@@ -98,21 +98,21 @@ def test_late_events_are_quarantined_with_a_reason_and_taken_with_a_longer_lookb
 def test_dates_narrow_what_a_run_looks_at(trial):
     trial.send([act("a", 0), act("b", 13 * 60 + 40), act("c", 13 * 60 + 50), act("d", 3 * 24 * 60)])
     trial.sessions_batch(end_date=date(2024, 3, 17))
-    assert found(trial) == {"ada-1": "a", "ada-2": "b"}
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "b"}
     trial.sessions_batch(start_date=date(2024, 3, 18), end_date=date(2024, 3, 18))
-    assert found(trial) == {"ada-1": "a", "ada-2": "bc"}  # <- over midnight
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "bc"}  # <- over midnight
     assert trial.sessions_batch(start_date=date(2024, 3, 19), end_date=date(2024, 3, 19))["read"] == 0
     trial.sessions_batch()
-    assert found(trial) == {"ada-1": "a", "ada-2": "bc", "ada-3": "d"}
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "bc", "ada-3": "d"}
 
 
-def test_deletions_that_are_only_noted_are_found_by_comparing(spark, trial):
+def test_deletions_in_delete_files_are_found_by_comparing(spark, trial):
     trial.send([act("a", 0), act("b", 10), act("c", 0, "bob")])
     trial.sessions_batch()
     spark.sql(f"alter table {trial.events_table} set tblproperties ('write.delete.mode' = 'merge-on-read')")
     spark.sql(f"delete from {trial.events_table} where event_uuid = 'a'")
     counts = trial.sessions_batch()
-    assert found(trial) == {"ada-1": "b", "bob-1": "c"}
+    assert events_per_session(trial) == {"ada-1": "b", "bob-1": "c"}
     assert (counts["read"], counts["deleted"]) == (2, 1)
 
 
@@ -125,7 +125,7 @@ def test_expired_snapshots_are_made_up_for_by_comparing(spark, trial):
     name = trial.events_table
     spark.sql(f"call lake.system.expire_snapshots('{name}', timestamp '2100-01-01 00:00:00')").collect()
     counts = trial.sessions_batch()
-    assert found(trial) == {"ada-1": "ab", "bob-1": "c"}
+    assert events_per_session(trial) == {"ada-1": "ab", "bob-1": "c"}
     assert (counts["read"], counts["written"], counts["duplicate"]) == (3, 1, 2)
 
 
@@ -137,7 +137,7 @@ def test_sessions_of_another_gap_are_an_error_until_the_tables_are_empty(spark, 
         trial.sessions_batch(gap_seconds=60)
     spark.sql(f"delete from {trial.session_events_table}")
     trial.sessions_batch(gap_seconds=60)
-    assert found(trial) == {"ada-1": "a", "ada-2": "b"}
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "b"}
 
 
 CLICKS = '{{"user_id": "{}", "event_timestamp": "2024-03-17 10:15:{:02}", "event_type": "click"}}'

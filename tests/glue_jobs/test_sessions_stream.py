@@ -4,15 +4,18 @@ import json
 import shutil
 from datetime import datetime, timedelta
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import sessions_oracle
-from streamed import NOON, Streamed, sent_to
+from pyspark.sql import functions as F
+from streamed import NOON, Streamed, fails_for, sent_to
 
 import sessions_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
-from clickstream.storage import quarantine
+from clickstream.storage import kinesis_sink, quarantine
+from clickstream.transforms import sessions
 from lambdas import store
 from local import aws
 
@@ -122,7 +125,7 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quaran
 
 
 @pytest.mark.single
-def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
+def test_a_batch_that_is_processed_again_sends_the_same(live, monkeypatch):
     live.click(0, click(0), click(0, "bob"))
     live.click(100, click(100), click(95, "bob"), "x")
 
@@ -143,6 +146,41 @@ def test_a_batch_that_is_processed_again_tells_the_same(live, monkeypatch):
     live.run()
     assert live.counts() == counts | {"ada-2": (2, False)}
     assert live.quarantined() == ["x"]
+
+
+@pytest.mark.single
+def test_versions_grow_though_the_clock_is_set_back(live, monkeypatch):
+    clock = iter(range(2_000_000_000_000, 0, -600_000))  # <- ten minutes back at each batch
+    monkeypatch.setattr(kinesis_sink, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    day = 86_400
+    live.click(0, click(0))
+    live.click(5, click(5))
+    live.run(state_ttl_days=PositiveInt(1))
+    assert live.live()["ada-1"]["event_count"] == 2
+
+    live.forget(1)
+    live.click(5, click(5), click(6), again=1)  # <- Glue reads on from where it began
+    live.run(state_ttl_days=PositiveInt(1))
+    assert live.live()["ada-1"]["event_count"] == 3
+
+    live.click(2 * day, "x")  # <- nobody is left in the state
+    live.click(2 * day, "y")
+    live.click(2 * day, click(2 * day), click(day))
+    live.run(state_ttl_days=PositiveInt(1))
+    assert live.live()["ada-1"]["started_at"] == "2024-03-19T12:00:00.000Z"
+    assert sorted(live.quarantined()) == sorted([click(day), "x", "y"])  # <- it still knows what is late
+    assert [sent["version"] - 2_000_000_000_000 for sent in live.updates() if sent.get("event_name")] == [0, 1, 2, 2, 5]
+
+
+@pytest.mark.single
+def test_of_the_state_two_batches_are_kept(live):
+    for second in (0, 5, 10, 15):
+        live.click(second, click(second))
+    live.run()
+    live.forget(3)
+    live.run()
+    (kind,) = (live.checkpoint / "sessions").iterdir()
+    assert sorted(folder.name.partition("-")[0] for folder in kind.iterdir()) == ["2", "3"]
 
 
 @pytest.mark.single
@@ -200,6 +238,41 @@ def test_what_a_client_can_send_does_not_stop_the_stream(live):
     live.run()
     assert live.quarantined() == sorted(broken)
     assert live.counts() == {"ada-1": (1, False), "u" * 2028 + "-1": (1, False)}
+
+
+@pytest.mark.single
+def test_late_clicks_come_back_through_the_raw_archive(live):
+    live.click(0, click(0), "x")
+    live.click(100, click(100))
+    live.click(101, click(8), "{\n" + click(15)[1:])  # <- late: one closed session it would be
+    live.run()
+    assert live.quarantined() == sorted(["x", click(8), "{\n" + click(15)[1:]])
+
+    archive = live.trial.folder / "archive"
+    counts = live.trial.replay("live_sessions", raw_path=Folder(str(archive)))
+    assert (counts["read"], counts["written"], counts["quarantined"]) == (3, 2, 1)
+    assert live.trial.replay("live_sessions", raw_path=Folder(str(archive)))["written"] == 0
+    assert [row["raw"] for row in live.trial.quarantine() if not row["replayed_at"]] == ["x"]
+
+    (archive / "arrived=2024-03-17" / "all.jsonl").write_text(f"{click(0)}\n{click(8)}\n{click(100)}\n")
+    live.trial.sessions_batch(source="clicks", raw_path=str(archive), gap_seconds=10)
+    assert {row["session_id"]: row["event_count"] for row in live.trial.sessions()} == {"ada-1": 3, "ada-2": 1}
+
+
+@pytest.mark.single
+def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(live, monkeypatch):
+    with_sessions = sessions.with_sessions
+
+    def defect(clicks, window):
+        return with_sessions(clicks.withColumn("event_name", fails_for(F.col("event_name"), "bob@1")), window)
+
+    monkeypatch.setattr(sessions, "with_sessions", defect)
+    live.click(0, click(0), click(0, "bob"))
+    live.click(2, click(1), click(1, "bob"), click(2, "bob"))
+    live.click(3, click(3))
+    live.run()
+    assert live.counts() == {"ada-1": (3, False), "bob-1": (2, False)}
+    assert live.quarantined() == [click(1, "bob")]
 
 
 @pytest.mark.single

@@ -21,7 +21,7 @@ def test_duckdb_finds_the_same_sessions(spark, trial):
     for arrived in ("arrived=2024-03-01/[01]*", "arrived=2024-03-0[12]", "*"):
         trial.events_batch(raw_path=f"{trial.folder}/archive/{arrived}")
         counts = trial.sessions_batch()
-    assert 0 < counts["session_events"] < len(trial.session_events())  # <- not all were made again
+    assert 0 < counts["session_events"] < len(trial.session_events())  # <- not all were recomputed
     assert {row["split_cause"] for row in trial.sessions()} == {None, "max_length"}
 
     files = [row.file_path for row in spark.sql(f"select file_path from {trial.events_table}.files").collect()]

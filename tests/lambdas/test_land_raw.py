@@ -94,13 +94,22 @@ def test_the_documented_event_is_archived_by_its_hour(endpoint, monkeypatch, cap
     land_raw._s3.cache_clear()  # noqa: SLF001  # another test may have called the function elsewhere
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="lake")
-    assert land_raw.handler(DOCUMENTED, None) == {"batchItemFailures": []}
+    assert land_raw.handler(DOCUMENTED, event_sources.Context()) == {"batchItemFailures": []}
     number = "49590338271490256608559692538361571095921575989136588898"
     key = f"raw/clickstream/arrived=2018-12-17/22/shardId-000000000006-{number}-{number}.json.gz"
     assert [found["Key"] for found in s3.list_objects_v2(Bucket="lake")["Contents"]] == [key]
     body = s3.get_object(Bucket="lake", Key=key)["Body"].read()
     assert gzip.decompress(body) == b"Hello, this is a test.\n"
-    assert counted(capsys) == {"function": "land_raw", "records": 1, "archived": 1, "lines": 1, "objects": 1}
+    assert counted(capsys) == {"function": "land_raw", "records": 1, "archived": 1, "objects": 1}
+
+
+def test_objects_for_which_no_time_is_left_are_reported(capsys):
+    s3, left = S3(), iter([True, False, False])
+    records = [record(b"1"), record("not base64"), record(b"2"), record(b"3"), record("not base64"), record(b"4")]
+    answer = land_raw.archive(records, RAW_PATH, s3, lambda: next(left))
+    assert sorted(reported(answer)) == [number(records[at]) for at in (1, 2, 4, 5)]
+    assert len(s3.objects) == 1
+    assert counted(capsys)["out_of_time"] == 3
 
 
 @pytest.mark.server
@@ -131,34 +140,30 @@ def test_a_batch_over_an_hours_end_makes_an_object_for_each_hour():
 
 
 @pytest.mark.parametrize(
-    ("sent", "lines"),
+    ("sent", "line"),
     [
-        (b'{"n":1}', [b'{"n":1}']),
-        (b'{"n":1}\n', [b'{"n":1}']),
-        (b'{"n":1}\r\n{"n":2}\r\n', [b'{"n":1}\r', b'{"n":2}\r']),  # several lines: unchanged
-        (b'{"n":1}\n\n  \n{"n":2}', [b'{"n":1}', b'{"n":2}']),
-        (b'{\n  "n": 1\n}\n', [b'{   "n": 1 } ']),  # one object over several lines: one line
-        (b'{\n"n":\n' + b"9" * 5000 + b"}", [b'{ "n": ' + b"9" * 5000 + b"}"]),
-        (b'{"n":\n1}{"n":2}', [b'{"n":', b'1}{"n":2}']),  # cannot be repaired
-        (b'{"n":"caf\xe9"}', [b'{"n":"caf\xe9"}']),
-        (b"\xff\xfe\x00", [b"\xff\xfe\x00"]),
-        (b"[\n" * 100_000, [b"["] * 100_000),
-        (b"", []),
-        (b" \r\n\t", []),
+        (b'{"n":1}', b'{"n":1}'),
+        (b'{"n":1}\n', b'{"n":1}'),
+        (b'{"n":1}\r\n', b'{"n":1}\r'),
+        (b'{"n":"caf\xe9"}', b'{"n":"caf\xe9"}'),
+        (b"\xff\xfe\x00", b"\xff\xfe\x00"),
+        (b"", b""),
+        (b"\n", b""),
+        (b'{"n":1}\n{"n":2}\n', b"\x1eeyJuIjoxfQp7Im4iOjJ9Cg=="),  # <- line feeds: the marker and base64
     ],
-    ids=lambda value: repr(value)[:40],
+    ids=repr,
 )
-def test_what_is_a_line(sent, lines):
+def test_a_record_is_a_line(sent, line):
     s3 = S3()
     land_raw.archive([record(sent)], RAW_PATH, s3)
-    assert s3.lines() == lines
+    assert s3.lines() == [line]
 
 
 def test_an_unreadable_record_is_reported_and_a_retry_writes_the_same_objects(capsys):
     s3 = S3()
     records = [record(b"1"), record(NOT_BASE64), record(b""), record(b"2"), record(b"3")]
     assert reported(land_raw.archive(records, RAW_PATH, s3)) == [number(records[1])]
-    counts = {"records": 5, "unreadable": 1, "archived": 3, "lines": 3, "objects": 2, "empty": 1}
+    counts = {"records": 5, "unreadable": 1, "archived": 4, "objects": 2}
     assert counted(capsys) == {"function": "land_raw"} | counts
     archived = dict(s3.objects)
     land_raw.archive(records[1:], RAW_PATH, s3)  # as Lambda retries
@@ -180,7 +185,7 @@ def test_when_s3_fails_for_an_object_the_others_are_archived_and_it_is_retried(c
     st.lists(st.tuples(st.one_of(st.just(NOT_BASE64), st.binary()), st.sampled_from([TEN, ELEVEN]))),
     st.randoms(use_true_random=False),
 )
-def test_every_line_is_archived_once_through_failures_and_retries(sent, random):
+def test_every_record_is_archived_once_through_failures_and_retries(sent, random):
     """Whatever bytes are sent, whichever records are unreadable and whichever objects S3 throttles at first."""
     throttled = set()
 

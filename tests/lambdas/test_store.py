@@ -2,6 +2,8 @@
 
 import io
 import json
+import socket
+import time
 from base64 import b64encode
 from dataclasses import asdict, fields, replace
 from itertools import count
@@ -112,7 +114,7 @@ def stored(dynamodb, session):
 def test_a_session_is_set_by_its_key_and_expires(stage, dynamodb, monkeypatch, capsys):
     for name, value in aws.environment(stage).items():
         monkeypatch.setenv(name, value)
-    assert store.handler({"Records": sent(ADA)}, None) == {"batchItemFailures": []}
+    assert store.handler({"Records": sent(ADA)}, event_sources.Context()) == {"batchItemFailures": []}
     assert stored(dynamodb, ADA) == [asdict(ADA) | {"expires_at": 1_710_673_199 + 7 * 86_400}]
     assert counted(capsys) == {"function": "store", "table": "live_sessions", "records": 1, "written": 1}
     expiry = boto3.client("dynamodb").describe_time_to_live(TableName="live_sessions")["TimeToLiveDescription"]
@@ -122,11 +124,38 @@ def test_a_session_is_set_by_its_key_and_expires(stage, dynamodb, monkeypatch, c
 @pytest.mark.server
 def test_page_counts_go_to_a_table_of_their_own(dynamodb):
     later = replace(HOME, window_start="2024-03-17T10:01:00.000Z", views=1)
-    records = [record(json.dumps(asdict(row)).encode(), "page_counts") for row in (HOME, later)]
+    longer = replace(HOME, window_seconds=3600, views=99)  # <- begins with the first window
+    records = [record(json.dumps(asdict(row)).encode(), "page_counts") for row in (HOME, later, longer)]
     store.store(records, store.TABLES["page_counts"], dynamodb)
-    found = sorted(items(dynamodb, "live_page_counts"), key=lambda item: item["window_start"])
+    found = sorted(items(dynamodb, "live_page_counts"), key=lambda item: item["window_key"], reverse=True)
     expires_at = 1_710_673_199 + 2 * 86_400
-    assert found == [asdict(row) | {"expires_at": expires_at} for row in (HOME, later)]
+    assert found == [
+        asdict(row) | {"window_key": key, "expires_at": expires_at}
+        for row, key in (
+            (later, "60#2024-03-17T10:01:00.000Z"),
+            (HOME, "60#2024-03-17T10:00:00.000Z"),
+            (longer, "3600#2024-03-17T10:00:00.000Z"),
+        )
+    ]
+
+
+@pytest.mark.server
+def test_page_counts_can_be_asked_for_by_page_and_time(dynamodb):
+    page = replace(HOME, page="/asked")
+    starts = [f"2024-03-17T10:{minute:02}:00.000Z" for minute in range(10)]
+    rows = [replace(page, window_start=start) for start in starts] + [replace(page, window_seconds=300)]
+    records = [record(json.dumps(asdict(row)).encode(), "page_counts") for row in rows]
+    store.store(records, store.TABLES["page_counts"], dynamodb)
+    found = dynamodb.query(  # <- as in docs/architecture.md
+        TableName="live_page_counts",
+        KeyConditionExpression="page = :page and window_key between :first and :last",
+        ExpressionAttributeValues={
+            ":page": {"S": "/asked"},
+            ":first": {"S": "60#2024-03-17T10:02"},
+            ":last": {"S": "60#2024-03-17T10:05"},
+        },
+    )["Items"]
+    assert [item["window_start"]["S"] for item in found] == starts[2:5]
 
 
 @pytest.mark.server
@@ -156,6 +185,33 @@ def test_the_time_to_live_is_a_setting_of_the_function(monkeypatch):
     store.store(sent(ADA), store.TABLES["sessions"], dynamodb)
     [item] = dynamodb.items.values()
     assert item["expires_at"] == {"N": str(1_710_673_199 + 86_400)}
+
+
+def test_a_consumer_with_enhanced_fan_out_reads_the_same_stream(monkeypatch):
+    dynamodb = DynamoDB()
+    monkeypatch.setattr(store, "_dynamodb", lambda: dynamodb)
+    [one] = sent(ADA)
+    one["eventSourceARN"] += "/consumer/live:1710673199"
+    assert store.handler({"Records": [one]}, event_sources.Context()) == {"batchItemFailures": []}
+    assert [user for user, _ in dynamodb.items] == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("arn", "stream"),
+    [
+        ("arn:aws:kinesis:us-east-1:123456789012:stream/sessions", "sessions"),
+        ("arn:aws-cn:kinesis:cn-north-1:123456789012:stream/sessions", "sessions"),
+        ("arn:aws:kinesis:us-east-1:123456789012:stream/page_counts/consumer/stream/sessions:1", "page_counts"),
+    ],
+)
+def test_a_stream_is_known_by_any_of_its_arns(arn, stream):
+    assert store.stream_of(arn) == stream
+
+
+@pytest.mark.parametrize("arn", ["arn:aws:dynamodb:us-east-1:123456789012:table/sessions/stream/1", "sessions", ""])
+def test_what_is_no_streams_arn_is_an_error(arn):
+    with pytest.raises(ValueError, match="is not the ARN of a stream"):
+        store.stream_of(arn)
 
 
 WRONG = [None, "", 1.5, True, [], {}, "x" * 2049, "\ud800", float("nan")]
@@ -227,6 +283,42 @@ class Raw(io.BytesIO):
 
     def stream(self, **_):
         yield self.read()
+
+
+@pytest.fixture
+def silent():
+    """Accept connections, and answer nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_puts_that_nothing_answers_end_before_the_function_does(silent, monkeypatch, capsys):
+    for name, value in aws.environment(silent).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(store, "PUT", replace(store.PUT, read_seconds=1, attempts=2))
+    store._dynamodb.cache_clear()  # noqa: SLF001
+    records = sent(*[replace(ADA, user_id=f"user-{n}") for n in range(200)])
+    context = event_sources.Context(timeout_seconds=9)
+    answer = store.handler({"Records": records}, context)
+    store._dynamodb.cache_clear()  # noqa: SLF001
+    assert context.get_remaining_time_in_millis() > 0
+    assert reported(answer) == [number(one) for one in records]
+    counts = counted(capsys)
+    assert counts["failed"] >= store.WRITERS
+    assert counts["failed"] + counts["out_of_time"] == 200
+
+
+def test_the_longest_put_is_the_sum_of_its_attempts_and_pauses(silent, monkeypatch):
+    for name, value in aws.environment(silent).items():
+        monkeypatch.setenv(name, value)
+    pauses = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", pauses.append)
+    monkeypatch.setattr(store, "PUT", replace(store.PUT, read_seconds=1))
+    records = sent(ADA)
+    began = time.monotonic()
+    assert reported(store.store(records, store.TABLES["sessions"], store.client())) == [number(records[0])]
+    assert time.monotonic() - began + sum(pauses) <= store.PUT.longest_seconds
+    assert len(pauses) == store.PUT.attempts - 1
 
 
 @pytest.mark.server

@@ -153,7 +153,7 @@ def test_a_mistyped_lake_is_not_made(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_lake_that_was_moved_is_refused(tmp_path):
+def test_a_lake_that_was_moved_is_rejected(tmp_path):
     (tmp_path / "catalog.db").touch()
     (tmp_path / "paths.json").write_text('{"lake": "/elsewhere"}')
     job = ("run", "events_batch", "--raw_path", "r", "--events_table", "events", "--quarantine_table", "q")
@@ -248,6 +248,6 @@ def test_as_json(answer, capsys):
     assert (first["at"], second["at"]) == ("2024-03-17T10:15:30.500000Z", "2024-03-17T00:00:00.000000Z")
 
 
-def test_json_refuses_columns_that_it_could_not_tell_apart(spark):
+def test_json_rejects_columns_that_it_could_not_tell_apart(spark):
     with pytest.raises(query.QueryError, match="two columns are named a; "):
         query.write_json(spark.sql("select 1 as a, 2 as b, 3 as a"))

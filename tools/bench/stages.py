@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from clickstream import schemas
 from clickstream.runtime import glue
-from clickstream.runtime.counts import Counter
+from clickstream.runtime.counts import RowCounter
 from clickstream.sources import raw_archive
 from clickstream.storage import iceberg, layout
 from clickstream.storage.load import Load, NewRows, open_load
@@ -58,7 +58,7 @@ def steps(spark: SparkSession, raw_path: Path) -> dict[str, Callable[[], None]]:
         return raw_archive.read_lines(spark, str(raw_path))
 
     def validated() -> DataFrame:
-        return Counter().of_input(lines().transform(events.validate))
+        return RowCounter().of_input(lines().transform(events.validate))
 
     def inserts(load: Load, new: NewRows) -> DataFrame:
         stored = spark.table("events").where(F.lit(False))

@@ -77,8 +77,10 @@ run "prod" {
     condition = (
       aws_dynamodb_table.live["live_sessions"].hash_key == "user_id"
       && aws_dynamodb_table.live["live_sessions"].range_key == "session_number"
+      && aws_dynamodb_table.live["live_page_counts"].hash_key == "page"
+      && aws_dynamodb_table.live["live_page_counts"].range_key == "window_key"
     )
-    error_message = "live_sessions has another key than the settings"
+    error_message = "a live table has another key than the settings"
   }
 
   # streams have the shards of their stage
@@ -170,7 +172,7 @@ run "a_large_stage_has_its_shards" {
   }
 }
 
-run "a_stage_without_a_file_is_refused" {
+run "a_stage_without_a_file_is_rejected" {
   command = plan
   variables {
     stage = "nowhere"

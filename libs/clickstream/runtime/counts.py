@@ -44,7 +44,7 @@ class RowCounts:
         return {**sums, **self.beside, "quarantined_by_reason": dict(self.quarantined_by_reason)}
 
 
-class Counter:
+class RowCounter:
     """Counts rows where a plan passes them on; what it has counted is known when that plan has been run."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from clickstream.runtime.counts import RowCounts
 NAMESPACE = "Clickstream"
 
 
-class Batch(Protocol):
+class BatchMetadata(Protocol):
     """What is known of a stream's batch without its rows."""
 
     @property
@@ -27,7 +27,7 @@ class Batch(Protocol):
         """The query and the number of the batch."""
 
 
-def emit_batch(job: str, batch: Batch, counts: RowCounts, first_arrival: datetime | None) -> None:
+def emit_batch(job: str, batch: BatchMetadata, counts: RowCounts, first_arrival: datetime | None) -> None:
     """Print what became of a batch; its end-to-end latency runs from its first arrival until readers see its rows."""
     ended = time.time()
     duration = ended - batch.began
@@ -38,6 +38,7 @@ def emit_batch(job: str, batch: Batch, counts: RowCounts, first_arrival: datetim
         "Duplicate": (counts.duplicate, "Count"),
         "Conflict": (counts.beside.get("conflict", 0), "Count"),
         "Quarantined": (counts.quarantined, "Count"),
+        "Unprocessable": (counts.quarantined_by_reason.get("unprocessable", 0), "Count"),
         "BatchDuration": (round(duration, 3), "Seconds"),
         "BatchUtilization": (round(100 * duration / batch.batch_interval_seconds, 1), "Percent"),
         "EndToEndLatency": (round(latency, 3), "Seconds"),

@@ -6,8 +6,8 @@ docs/decisions/0010-plain-foreachbatch.md says why by Spark's own foreachBatch.
 import logging
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from clickstream import errors, schemas
 from clickstream.runtime import glue
 from clickstream.runtime.arguments import AtMost, Folder, PositiveInt, StartingPosition
+from clickstream.sources import unprocessable
 from clickstream.transforms import json_records
 
 ARRIVED = "__src_timestamp"  # what the connection calls the time at which a record arrived
@@ -64,6 +65,7 @@ class Batch:
     number: int
     batch_interval_seconds: int
     began: float  # Unix s
+    unprocessable: DataFrame | None = None  # records that are none of the lines, with reasons
 
     @property
     def name(self) -> str:
@@ -75,9 +77,15 @@ class Batch:
         """What a table's snapshot says of it."""
         return {"query": self.query, "batch": str(self.number)}
 
+    def with_unprocessable(self, validated: DataFrame) -> DataFrame:
+        """Add the records that cannot be processed to the validated lines."""
+        if self.unprocessable is None:
+            return validated
+        return validated.unionByName(self.unprocessable, allowMissingColumns=True)
+
 
 def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
-    """Read a stream as ``schemas.RAW_LINE``, a row a record.
+    """Read a stream as ``schemas.RAW_LINE``, the lines of its records.
 
     A batch may hold twice what the shards can take in a window, so that a job that is behind catches up. Records that
     are alike and arrived at the same millisecond have one origin.
@@ -97,37 +105,40 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
     (text,) = (name for name in given.columns if name != ARRIVED)  # its name differs between versions of Glue
     name = arguments.stream_name or arguments.stream_arn.rpartition("/")[2]
     arrived = F.date_format(ARRIVED, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")
-    return given.select(
-        json_records.without_line_end(f"`{text}`").alias("raw"),
+    records = given.select(
+        F.col(f"`{text}`").alias("raw"),
         F.concat(F.lit(f"kinesis:{name}@"), arrived).alias("origin"),
         F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
-    ).to(schemas.RAW_LINE)
+    )
+    unmarked = records.withColumn("raw", json_records.without_byte_order_mark("raw"))
+    return unmarked.transform(json_records.split_records).to(schemas.RAW_LINE)
 
 
-def run_batches(lines: DataFrame, arguments: StreamArguments, process: Callable[[Batch], None]) -> None:
+def run_batches(
+    lines: DataFrame,
+    arguments: StreamArguments,
+    process: Callable[[Batch], None],
+    compute: Callable[[Batch], Iterable[DataFrame]],
+) -> None:
     """Process batch after batch, until the stream is drained or for ever; raise ``StreamError`` where one fails.
 
-    A batch that is tried again may hold more than before: Glue reads on from where it began.
+    A batch that is tried again may hold more than before: Glue reads on from where it began. One that fails for its
+    data is processed without the records that it fails for; ``compute`` computes what ``process`` writes of a batch.
     """
     failed: list[Exception] = []
 
-    def process_with_retries(lines: DataFrame, number: int) -> None:
+    def process_batch(lines: DataFrame, number: int) -> None:
         spark = lines.sparkSession  # the query's own
         spark.conf.set("spark.sql.adaptive.enabled", "true")  # which Spark turns off for the sake of stateful queries
         query = str(spark.sparkContext.getLocalProperty(QUERY_ID))
-        for wait in (*RETRY_SECONDS, None):
-            try:
-                process(Batch(lines, query, number, arguments.batch_interval_seconds, time.time()))
-            except Exception as error:
-                if wait is None or not isinstance(error, MAY_PASS):
-                    failed.append(error)
-                    raise
-                logger.warning("batch %d failed and is tried again in %s s", number, wait, exc_info=True)
-                time.sleep(wait)
-            else:
-                return
+        batch = Batch(lines, query, number, arguments.batch_interval_seconds, time.time())
+        try:
+            _process(batch, process, compute)
+        except Exception as error:
+            failed.append(error)
+            raise
 
-    writer = lines.writeStream.foreachBatch(process_with_retries)
+    writer = lines.writeStream.foreachBatch(process_batch)
     writer = writer.option("checkpointLocation", arguments.checkpoint_path)
     if arguments.trigger == "available_now":
         writer = writer.trigger(availableNow=True)
@@ -139,3 +150,31 @@ def run_batches(lines: DataFrame, arguments: StreamArguments, process: Callable[
         said = re.findall(r"^[\w.]+(?:Error|Exception): .+$", str(error), re.MULTILINE)  # the source's own words
         reason = failed[0] if failed else said[-1] if said else str(error).splitlines()[0]
         raise errors.StreamError(f"the query ended: {reason}") from error
+
+
+def _process(batch: Batch, process: Callable[[Batch], None], compute: Callable[[Batch], Iterable[DataFrame]]) -> None:
+    """Process a batch, at last without the records that it fails for, if it fails for its data."""
+    try:
+        _process_with_retries(batch, process)
+    except Exception as error:
+        if not unprocessable.is_of_data(error):
+            raise
+        logger.warning("batch %d failed; the records that it fails for are looked for", batch.number, exc_info=True)
+        found = unprocessable.find(batch.lines, lambda lines: compute(replace(batch, lines=lines)))
+        if not found:
+            raise
+        lines, records = unprocessable.split(batch.lines, found)
+        _process_with_retries(replace(batch, lines=lines, unprocessable=records), process)
+
+
+def _process_with_retries(batch: Batch, process: Callable[[Batch], None]) -> None:
+    for wait in (*RETRY_SECONDS, None):
+        try:
+            process(replace(batch, began=time.time()))
+        except Exception as error:
+            if wait is None or not isinstance(error, MAY_PASS):
+                raise
+            logger.warning("batch %d failed and is tried again in %s s", batch.number, wait, exc_info=True)
+            time.sleep(wait)
+        else:
+            return

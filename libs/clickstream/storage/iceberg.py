@@ -201,14 +201,14 @@ def latest_commit(spark: SparkSession, table: str) -> Commit | None:
 def rollback_to(spark: SparkSession, table: str, properties: Mapping[str, str]) -> bool:
     """Make the latest snapshot with these properties current again; return whether it is still there."""
     name = full_name(spark, table)
-    found = [
+    matching = [
         snapshot
         for snapshot in _table(spark, name).snapshots()
         if properties.items() <= _properties_of(snapshot).items()
     ]
-    if not found:
+    if not matching:
         return False
-    latest = max(found, key=lambda snapshot: snapshot.timestampMillis()).snapshotId()
+    latest = max(matching, key=lambda snapshot: snapshot.timestampMillis()).snapshotId()
     _commit(spark, name, lambda java: java.manageSnapshots().setCurrentSnapshot(latest).commit())
     return True
 
@@ -259,6 +259,13 @@ def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFram
 def location(spark: SparkSession, table: str) -> str:
     """Return the path below which the table's files lie."""
     return str(_table(spark, full_name(spark, table)).location())
+
+
+def full_name(spark: SparkSession, table: str) -> str:
+    """Return catalog.database.table of a name that may lack the first or both."""
+    parts = table.split(".")
+    defaults = [spark.catalog.currentCatalog(), spark.catalog.currentDatabase()]
+    return ".".join(defaults[: 3 - len(parts)] + parts)
 
 
 def check_columns(spark: SparkSession, table: str, contract: Contract) -> None:
@@ -346,13 +353,6 @@ def _without_zones(rows: DataFrame) -> DataFrame:
 
 def _conformed(rows: DataFrame, columns: StructType) -> DataFrame:
     return rows.select(*[F.col(column.name).cast(column.dataType).alias(column.name) for column in columns])
-
-
-def full_name(spark: SparkSession, table: str) -> str:
-    """Return catalog.database.table of a name that may lack the first or both."""
-    parts = table.split(".")
-    defaults = [spark.catalog.currentCatalog(), spark.catalog.currentDatabase()]
-    return ".".join(defaults[: 3 - len(parts)] + parts)
 
 
 def _list(columns: set[tuple[str, str]]) -> str:

@@ -42,10 +42,15 @@ def put(kinesis: Any, stream: str, records: Iterable[Record]) -> None:
             )
 
 
-def put_rows(rows: "DataFrame", stream: str, key: str, endpoint_url: str = "") -> None:
-    """Put each row as a JSON object, with a version that is higher than that of any row before; ``key`` parts them."""
+def next_version(last: int) -> int:
+    """Return a version above the last one, whatever the clock does: the time in Unix ms where that is higher."""
+    return max(last + 1, time.time_ns() // 1_000_000)
+
+
+def put_rows(rows: "DataFrame", stream: str, key: str, version: int, endpoint_url: str = "") -> None:
+    """Put each row as a JSON object, with a version that no batch before has had; ``key`` parts them."""
     client = boto3.client("kinesis", endpoint_url=endpoint_url or None)
-    versioned = rows.selectExpr("*", f"{time.time_ns() // 1_000_000} as version")
+    versioned = rows.selectExpr("*", f"{version}L as version")
     texts = versioned.selectExpr(f"{key} as key", "to_json(struct(*)) as text").collect()  # a batch is bounded
     put(client, stream, ({"Data": row.text.encode(), "PartitionKey": row.key[:256]} for row in texts))
 

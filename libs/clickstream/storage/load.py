@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.runtime.counts import SKIPPED, Counter, RowCounts
+from clickstream.runtime.counts import SKIPPED, RowCounter, RowCounts
 from clickstream.storage import iceberg, quarantine, staging
 from clickstream.validation import Source
 
@@ -33,6 +33,7 @@ class NewRows:
     """Validated rows, materialized."""
 
     valid: DataFrame
+    all: DataFrame  # with those that are quarantined or skipped
     first_arrival: datetime | None
     last_arrival: datetime | None
 
@@ -43,7 +44,7 @@ class Load:
     def __init__(self, spark: SparkSession, source: Source, quarantine_table: str, stack: ExitStack) -> None:
         self._spark, self._source, self._quarantine_table = spark, source, quarantine_table
         self._stack = stack
-        self._counter = Counter()
+        self._counter = RowCounter()
         self._input: DataFrame | None = None
         self._is_materialized = False
 
@@ -51,7 +52,8 @@ class Load:
         """Compute the validated rows once; they are read several times."""
         self._input, self._is_materialized = self.staged(self._counter.of_input(validated)), True
         counter = self._counter
-        return NewRows(_valid(self._input), counter.arrival("first_arrival"), counter.arrival("last_arrival"))
+        arrivals = [counter.arrival(which) for which in ("first_arrival", "last_arrival")]
+        return NewRows(_valid(self._input), self._input, *arrivals)
 
     def observe(self, validated: DataFrame) -> DataFrame:
         """Pass on the valid rows, counted: for input that is read once, as long as nothing is quarantined."""

@@ -1,4 +1,11 @@
-"""The state of ``sessions_stream``: a folder of Parquet for each batch, beside the stream's checkpoint."""
+"""The state of ``sessions_stream``: a folder of Parquet for each batch, beside the stream's checkpoint.
+
+A folder is called <batch>-<version>-<watermark>, so that even a state without rows says how far the stream is. Each
+attempt of a batch has a version, and thereby a folder, of its own; the last one counts.
+"""
+
+import re
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -7,34 +14,62 @@ from clickstream.storage import files
 from clickstream.transforms.live_sessions import STATE
 
 
-def read(spark: SparkSession, path: str, batch: int) -> DataFrame:
+class Folder(NamedTuple):
+    """What a folder's name says; they sort from the oldest batch and attempt to the newest."""
+
+    batch: int
+    version: int = 0
+    watermark: int = 0  # Unix ms; 0: nothing has arrived
+
+    @property
+    def name(self) -> str:
+        """The name below the path of the state."""
+        return f"{self.batch}-{self.version}-{self.watermark}"
+
+
+class State(NamedTuple):
+    """What a batch starts from."""
+
+    rows: DataFrame
+    watermark: int  # that the batch before has left
+    last_version: int  # that was sent, maybe by an earlier attempt of this batch
+
+
+def read(spark: SparkSession, path: str, batch: int) -> State:
     """Read what the batch before has left; raise ``InputError`` where it is not there."""
-    before = [number for number in _batches(spark, path) if number < batch]
-    if batch and not before:
+    folders = _folders(spark, path)
+    last_version = max((folder.version for folder in folders), default=0)
+    before = [folder for folder in folders if folder.batch < batch]
+    if before:
+        return State(_read(spark, f"{path}/{before[-1].name}"), before[-1].watermark, last_version)
+    if batch:
         raise errors.InputError(
             f"{path} holds nothing of the batches before {batch}; with another gap or maximum length, begin another"
             " checkpoint"
         )
-    return _read(spark, f"{path}/{max(before)}") if before else spark.createDataFrame([], STATE)
+    return State(spark.createDataFrame([], STATE), 0, last_version)
 
 
-def write(state: DataFrame, path: str, batch: int) -> DataFrame:
-    """Write what a batch leaves, in place of what an earlier attempt of it has left; keep the batch before."""
-    spark = state.sparkSession
-    state.write.mode("overwrite").parquet(f"{path}/{batch}")
-    for number in sorted(number for number in _batches(spark, path) if number < batch)[:-1]:
-        fs, folder = files.file_system(spark, f"{path}/{number}")
-        fs.delete(folder, True)
-    return _read(spark, f"{path}/{batch}")
+def write(rows: DataFrame, path: str, left: Folder) -> DataFrame:
+    """Write what a batch leaves; of what is older keep the state that it has started from."""
+    spark = rows.sparkSession
+    rows.write.parquet(f"{path}/{left.name}")
+    folders = _folders(spark, path)
+    started_from = [folder for folder in folders if folder.batch < left.batch][-1:]
+    for old in folders:
+        if old < left and old not in started_from:
+            fs, folder = files.file_system(spark, f"{path}/{old.name}")
+            fs.delete(folder, True)
+    return _read(spark, f"{path}/{left.name}")
 
 
 def _read(spark: SparkSession, path: str) -> DataFrame:
     return spark.read.schema(STATE).parquet(path)
 
 
-def _batches(spark: SparkSession, path: str) -> list[int]:
+def _folders(spark: SparkSession, path: str) -> list[Folder]:
     if not files.exists(spark, path):
         return []
     fs, folder = files.file_system(spark, path)
     names = [status.getPath().getName() for status in fs.listStatus(folder)]
-    return [int(name) for name in names if name.isdecimal()]
+    return sorted(Folder(*map(int, name.split("-"))) for name in names if re.fullmatch(r"\d+-\d+-\d+", name))

@@ -23,7 +23,7 @@ from clickstream.transforms.sessions import SessionWindow
 EVENT = ("user_id", "event_uuid", "event_time")  # the key of ``session_events``
 CHANGE_COUNTS = {"written": "sum(inserted)", "duplicate": "sum(unchanged)", "deleted": "sum(deleted)"}
 INITIAL_COUNTS = {"written": "count(1)"}
-MADE_COUNTS = {"session_events": "count(1)", "sessions": "count_if(new_session = 1)"}
+RECOMPUTED_COUNTS = {"session_events": "count(1)", "sessions": "count_if(new_session = 1)"}
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,13 @@ class SessionTables:
 
     def _recompute(self, load: Load, events: DataFrame, of_sessions: Branch, of_events: Branch) -> None:
         """Append the sessions of the events; without ``CONTINUED`` columns they replace all there are."""
-        session_events = load.counted(sessions.to_session_events(events, self.window), MADE_COUNTS)
+        session_events = load.counted(sessions.to_session_events(events, self.window), RECOMPUTED_COUNTS)
         of_events.append(session_events)
-        made = sessions.to_sessions(of_events.appended())
+        recomputed = sessions.to_sessions(of_events.appended())
         if sessions.CONTINUED[0] in events.columns:
-            of_sessions.append(made)
+            of_sessions.append(recomputed)
         else:
-            of_sessions.overwrite(made, F.lit(True))
+            of_sessions.overwrite(recomputed, F.lit(True))
 
     def _kind(self) -> dict[str, str]:
         """Say what all sessions of the tables have in common."""
@@ -158,7 +158,7 @@ def changes(events: DataFrame, stored: DataFrame | None, *, is_full_snapshot: bo
     """Compare events of the input, or changes of it (is_insert), with those ``stored``: a row per event.
 
     Adds inserted, unchanged and deleted. A full snapshot has each event as often as it was inserted less as often as it
-    was deleted. From any other input nothing is deleted, and what comes twice is one event.
+    was deleted. Any other input deletes nothing, and an event that is in it twice counts once.
     """
     columns = schemas.ACTIVITY.names
     if "is_insert" not in events.columns:
@@ -166,16 +166,16 @@ def changes(events: DataFrame, stored: DataFrame | None, *, is_full_snapshot: bo
     rows = events.select(*columns, "is_insert")
     if stored is not None:
         rows = rows.unionByName(stored.select(*columns).withColumn("is_insert", F.lit(False)))
-    came = F.col("came") if is_full_snapshot else F.least("came", F.lit(1))
-    deleted = F.greatest(F.col("went") - F.col("came"), F.lit(0)) if is_full_snapshot else F.lit(0)
+    inserts = F.col("inserts") if is_full_snapshot else F.least("inserts", F.lit(1))
+    deleted = F.greatest(F.col("deletes") - F.col("inserts"), F.lit(0)) if is_full_snapshot else F.lit(0)
     return (
         rows
         .groupBy(*columns)
-        .agg(F.count_if("is_insert").alias("came"), F.count_if(~F.col("is_insert")).alias("went"))
-        .withColumn("inserted", F.greatest(came - F.col("went"), F.lit(0)))
-        .withColumn("unchanged", F.col("came") - F.col("inserted"))
+        .agg(F.count_if("is_insert").alias("inserts"), F.count_if(~F.col("is_insert")).alias("deletes"))
+        .withColumn("inserted", F.greatest(inserts - F.col("deletes"), F.lit(0)))
+        .withColumn("unchanged", F.col("inserts") - F.col("inserted"))
         .withColumn("deleted", deleted)
-        .drop("came", "went")
+        .drop("inserts", "deletes")
     )
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import json_records, times, visits
+from clickstream.transforms import fields, json_records, times, visits
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "session_events"
@@ -41,15 +41,15 @@ def from_events(events: DataFrame, origin: str, lookback: timedelta) -> DataFram
     found = events.select("*", F.json_tuple("payload", *_IN_PAYLOAD).alias(*_IN_PAYLOAD))
     columns = {
         "event_time": F.col("created_ts"),
-        "page": F.coalesce(_text("page_url"), _text("page"), _text("url")),
-        "country": F.coalesce(_text("country"), _text("countrycode"), _country_of("geo")),
+        "page": F.coalesce(fields.text("page_url"), fields.text("page"), fields.text("url")),
+        "country": F.coalesce(fields.text("country"), fields.text("countrycode"), fields.text_in("geo", "country")),
         "raw": F.col("payload"),
         "origin": F.lit(origin),
     }
     return (
         found
         .withColumns(columns)
-        .withColumn("device_type", _text("device_type"))
+        .withColumn("device_type", fields.text("device_type"))
         .withColumn("is_anonymous", F.col("user_id").isNull())
         .transform(with_reasons, event_rules(lookback))
     )
@@ -59,16 +59,16 @@ def from_lines(
     lines: DataFrame, source: str, rules: Rules, start: date | None = None, end: date | None = None
 ) -> DataFrame:
     """Parse ``schemas.RAW_LINE``; a line has no id, so that it is known by its text."""
-    fields = FIELDS[source]
+    names = FIELDS[source]
     parsed = (
         lines
-        .transform(json_records.with_fields, ("user_id", *fields.values()))
-        .withColumnsRenamed({field: column for column, field in fields.items()})
+        .transform(json_records.with_fields, ("user_id", *names.values()))
+        .withColumnsRenamed({field: column for column, field in names.items()})
         .withColumn("has_event_time", F.col("event_time").isNotNull())
         .withColumn("event_time", times.instant("event_time"))
         .withColumn("event_uuid", F.sha2("raw", 256))
     )
-    country = {"country": _country_of("geo")} if "geo" in fields else {}
+    country = {"country": fields.text_in("geo", "country")} if "geo" in names else {}
     unknown = {
         name: F.lit(None).cast("string") for name in schemas.ACTIVITY.names if name not in (*parsed.columns, *country)
     }
@@ -91,11 +91,3 @@ def line_rules(lookback: timedelta) -> Rules:
 
 def _is_in_time(lookback: timedelta) -> Column:
     return F.col("arrived_at") - F.lit(lookback) <= F.col("event_time")
-
-
-def _text(name: str) -> Column:
-    return F.expr(f"nullif({name}, '')")
-
-
-def _country_of(geo: str) -> Column:
-    return F.get_json_object(geo, "$.country")

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import json_records, times
+from clickstream.transforms import fields, json_records, times
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "events"
@@ -14,7 +14,7 @@ PATH_VALUE = r"^[a-z0-9_]{1,64}\z"  # what may become part of a path
 IDENTITY = ("event_uuid", "created_at", "arrived_at", "payload", "created_date")  # of one stored row
 IS_INSERT, IS_REPLACED = "action = 'insert'", "action = 'replace'"
 NOT_A_NAME = r"^(\d+([eE]\d+)?|true|false)\z"  # where its first part would do for a type
-LONGEST_UUID = 128  # characters
+LONGEST_UUID = 128  # bytes
 MERGE_COUNTS = {
     "written": f"count_if({IS_INSERT})",
     "duplicate": "count_if(action = 'duplicate')",
@@ -45,23 +45,22 @@ def parse(lines: DataFrame) -> DataFrame:
         F.lower(_part(0)).alias("event_type"),
         F.col("created_at").isNotNull().alias("has_created_at"),
         times.unix_milliseconds("created_at").alias("created_at"),
-        F.expr("nullif(trim(user_id), '')").alias("user_id"),
+        "user_id",
     )
 
 
 def rules() -> Rules:
     """Say what has to hold for an event, by the reason it is quarantined for otherwise."""
     is_other = ~F.col("is_object")
-    has_uuid = F.coalesce(F.length(F.trim("event_uuid")) > 0, F.lit(False))
-    has_name = F.coalesce(F.length(F.trim("event_name")) > 0, F.lit(False))
+    has_name = F.col("event_name").isNotNull()
     has_time = F.col("has_created_at")
     return {
         **json_records.rules(),
-        "event_uuid_missing": is_other | has_uuid,
-        "event_uuid_not_text": is_other | ~has_uuid | json_records.is_text("event_uuid", json_records.NOT_AN_ID),
-        "event_uuid_too_long": is_other | ~has_uuid | (F.length("event_uuid") <= LONGEST_UUID),
+        "event_uuid_missing": is_other | F.col("event_uuid").isNotNull(),
+        **fields.id_rules("event_uuid", LONGEST_UUID),
+        **fields.id_rules("user_id", fields.LONGEST_USER_ID),
         "event_name_missing": is_other | has_name,
-        "event_name_not_text": is_other | ~has_name | json_records.is_text("event_name", NOT_A_NAME),
+        "event_name_not_text": is_other | ~has_name | fields.is_text("event_name", NOT_A_NAME),
         "event_type_invalid": is_other | ~has_name | F.col("event_type").rlike(PATH_VALUE),
         "created_at_missing": is_other | has_time,
         "created_at_not_a_time": is_other | ~has_time | F.col("created_at").isNotNull(),
@@ -138,4 +137,4 @@ def _arrived_hour() -> Column:
 
 def _part(index: int) -> Column:
     """One part of ``payment:order:completed``, trimmed; null where it is absent or empty."""
-    return F.expr(f"nullif(trim(get(split(event_name, ':'), {index})), '')")
+    return fields.text(f"get(split(event_name, ':'), {index})")

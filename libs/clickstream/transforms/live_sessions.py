@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import BooleanType, StringType, StructField, StructType, TimestampType
 
 from clickstream import schemas
 from clickstream.transforms import sessions, visits
@@ -18,7 +18,6 @@ from clickstream.validation import Rules, Source
 SOURCE: Source = "live_sessions"
 IS_INSERT = "action = 'insert'"
 MERGE_COUNTS = {"written": f"count_if({IS_INSERT})", "duplicate": f"sum(copies) - count_if({IS_INSERT})"}
-LONGEST_USER_ID = 2028  # bytes: with a session's number DynamoDB takes it for a key, which has at most 2048
 LONGEST_TEXT = 2048  # characters of a text in a record: with all its texts it is far from Kinesis's 1 MiB
 
 STATE = StructType([  # an event of a session; or, without event_uuid, the number of a user's latest session
@@ -26,7 +25,6 @@ STATE = StructType([  # an event of a session; or, without event_uuid, the numbe
     StructField("block_started_at", TimestampType()),
     StructField("is_new", BooleanType()),  # came with this batch
     StructField("is_closed", BooleanType()),  # nothing can change the session, and the next batch does not keep it
-    StructField("watermark", LongType()),  # Unix ms, the same in all rows
 ])
 
 _IS_EVENT = "event_uuid is not null"
@@ -35,12 +33,11 @@ _EVENT = ("event_uuid", "event_time", "event_type", "event_name", "page", "new_s
 _CHANGES = ("session_key", "started_at", "ended_at", "event_count")  # a session that changed differs in one of these
 
 
-def rules(watermark: int | None) -> Rules:
-    """Say what has to hold for a record, by the reason it is quarantined for otherwise."""
-    is_on_time = F.lit(True) if watermark is None else F.col("event_time") >= F.timestamp_millis(F.lit(watermark))
+def rules(watermark: int) -> Rules:
+    """Say what has to hold for a record, by the reason it is quarantined for otherwise; 0: nothing is late."""
+    is_on_time = F.col("event_time") >= F.timestamp_millis(F.lit(watermark)) if watermark else F.lit(True)
     return {
         **visits.rules(),
-        "user_id_too_long": F.col("user_id").isNull() | (F.octet_length("user_id") <= LONGEST_USER_ID),
         "late": F.col("event_time").isNull() | is_on_time,
     }
 
@@ -60,9 +57,7 @@ def deduplicate(clicks: DataFrame, state: DataFrame) -> DataFrame:
     )
 
 
-def update_state(
-    state: DataFrame, new: DataFrame, window: SessionWindow, watermark: int | None, ttl: timedelta
-) -> DataFrame:
+def update_state(state: DataFrame, new: DataFrame, window: SessionWindow, watermark: int, ttl: timedelta) -> DataFrame:
     """Add new ``schemas.ACTIVITY`` to the ``STATE``; a user who was away for longer than ``ttl`` is forgotten.
 
     Whole batch. The watermark is the one that the batch leaves.
@@ -101,7 +96,6 @@ def update_state(
             ),
             allowMissingColumns=True,
         )
-        .withColumn("watermark", F.lit(watermark).cast("long"))
         .select(*STATE.names)
     )
 

@@ -6,42 +6,44 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import json_records, times
+from clickstream.transforms import fields, json_records, times, transitions
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "page_views"
-ALL_PAGES = "*"  # stands for all of them together where one page would stand
+ALL_PAGES = transitions.ALL_PAGES
 KEY = ("window_start", "window_seconds", "page", "window_date")
-LONGEST_PAGE = 2048  # bytes: docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 SKETCH = 14  # 2^14 registers: a standard error of 0.8% in 16 KiB, less of both for few visitors
+MOST_COUNTED = 2**63 - 1  # views of a page or window: what a bigint holds; more than that stays at it
+MOST_STARTS = 1000  # windows that a condition lists one by one
 
 COUNTS = {"written": "sum(records)"}
 
-_TRANSITION = "prev string, curr string, type string, n string, malformed string"
-_CSV = {"quote": '"', "escape": '"', "columnNameOfCorruptRecord": "malformed"}  # RFC 4180
+_NOT_TEXT = r"^(-?\d.*|true|false|[\[{].*)\z"  # as json_tuple writes what is no text
 
 
 def validate(lines: DataFrame, allowed_lateness: timedelta) -> DataFrame:
-    """Parse ``schemas.RAW_LINE``, each transition of a record as a row, and add the reasons to quarantine it."""
-    is_view = F.ltrim("raw").startswith("{")
-    each = F.explode(F.when(is_view, F.array("raw")).otherwise(F.split("raw", "\r?\n")))
-    return lines.withColumn("raw", each).transform(parse).transform(with_reasons, rules(allowed_lateness))
+    """Parse ``schemas.RAW_LINE`` and add the reasons to quarantine a row, if any; row-wise."""
+    return lines.transform(parse).transform(with_reasons, rules(allowed_lateness))
 
 
 def parse(lines: DataFrame) -> DataFrame:
     """Add user_id, page, views and viewed_at to ``schemas.RAW_LINE``; row-wise. A transition is viewed on arrival."""
+    is_view = F.col("raw").rlike(f"^{transitions.VIEW}")
+    is_number = F.col("n").rlike(f"^{transitions.NUMBER}\\z")
+    of_transition = {name: F.col("transition")[number] for number, name in enumerate(transitions.COLUMNS)}
     return (
         lines
         .transform(json_records.with_fields, ("user_id", "page_url", "event_time"))
-        .withColumn("transition", F.when(~F.col("is_object"), F.from_csv("raw", _TRANSITION, _CSV)))
-        .withColumn("n", F.expr("if(transition.malformed is null, try_cast(transition.n as bigint), null)"))
+        .withColumn("transition", F.when(~is_view, _columns("raw")))
+        .withColumns(of_transition)
         .select(
             *lines.columns,
             "is_object",
-            (F.col("n") > 0).alias("is_transition"),
-            F.expr("nullif(trim(user_id), '')").alias("user_id"),
-            F.trim(F.when(F.col("is_object"), F.col("page_url")).otherwise(F.col("transition.curr"))).alias("page"),
-            F.when(F.col("is_object"), F.lit(1)).otherwise(F.col("n")).alias("views"),
+            "page_url",
+            (_is_text("prev") & _is_text("type") & is_number).alias("is_transition"),
+            "user_id",
+            F.when(F.col("is_object"), F.col("page_url")).otherwise(fields.text("curr")).alias("page"),
+            F.when(F.col("is_object"), F.lit(1)).otherwise(F.expr("try_cast(n as bigint)")).alias("views"),
             F.col("event_time").isNotNull().alias("has_event_time"),
             F.when(F.col("is_object"), times.instant("event_time")).otherwise(F.col("arrived_at")).alias("viewed_at"),
         )
@@ -52,15 +54,19 @@ def rules(allowed_lateness: timedelta) -> Rules:
     """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise."""
     is_view, is_transition = F.col("is_object"), F.coalesce("is_transition", F.lit(False))
     is_other = ~is_view & ~is_transition
-    has_page = F.coalesce(F.length("page") > 0, F.lit(False))
+    has_page = F.col("page").isNotNull()
     is_untimed = F.col("viewed_at").isNull()
     of_lines = {reason: holds for reason, holds in json_records.rules().items() if reason != "not_a_json_object"}
     return {
         **of_lines,
         "not_a_view": is_view | is_transition | (F.trim("raw") == ""),
+        **fields.id_rules("user_id", fields.LONGEST_USER_ID),
         "page_missing": is_other | has_page,
+        "page_not_text": ~is_view | ~has_page | fields.is_text("page_url", _NOT_TEXT),
+        "page_has_control_characters": is_other | ~has_page | ~F.col("page").rlike(transitions.CONTROL),
         "page_reserved": is_other | ~has_page | (F.col("page") != ALL_PAGES),
-        "page_too_long": is_other | ~has_page | (F.octet_length("page") <= LONGEST_PAGE),
+        "page_too_long": is_other | ~has_page | (F.octet_length("page") <= transitions.LONGEST_PAGE),
+        "views_out_of_range": is_other | F.col("views").between(1, transitions.MOST_VIEWS),
         "event_time_missing": ~is_view | F.col("has_event_time"),
         "event_time_not_a_time": ~is_view | ~F.col("has_event_time") | ~is_untimed,
         "event_time_out_of_range": is_other
@@ -77,7 +83,7 @@ def per_window(views: DataFrame, window: timedelta) -> DataFrame:
         .groupBy(_window_start(window).alias("window_start"), F.lit(_seconds(window)).alias("window_seconds"), "page")
         .agg(
             F.count(F.lit(1)).alias("records"),
-            F.sum("views").alias("views"),
+            _sum("views").alias("views"),
             F.hll_sketch_agg("user_id", SKETCH).alias("users_sketch"),
         )
         .withColumn("window_date", F.to_date("window_start"))
@@ -96,7 +102,7 @@ def added(new: DataFrame, stored: DataFrame, batch: str) -> DataFrame:
         .join(known, [*KEY], "left")
         .withColumn("batch", F.lit(batch))
         .withColumn("views_before", F.coalesce("before", F.lit(0)))
-        .withColumn("views", F.col("views") + F.col("views_before"))
+        .withColumn("views", _counted(F.col("views").cast("decimal(20)") + F.col("views_before")))
         .withColumn("users_sketch", F.coalesce(F.hll_union("users_sketch", "known_sketch"), "users_sketch"))
         .withColumn("users", F.hll_sketch_estimate("users_sketch"))
         .select(*schemas.PAGE_COUNTS.names, "records")
@@ -104,22 +110,59 @@ def added(new: DataFrame, stored: DataFrame, batch: str) -> DataFrame:
 
 
 def is_touched(views: DataFrame, window: timedelta) -> Column:
-    """Whether a stored row is of a window that these views fall into: few, as lateness and window allow."""
-    starts = views.select(F.unix_seconds(_window_start(window))).distinct().collect()
-    return F.col("window_start").isin([times.without_zone(datetime.fromtimestamp(row[0], UTC)) for row in starts])
+    """Whether a stored row may be of a window that these views fall into; of many windows it is a range."""
+    starts = views.select(F.unix_seconds(_window_start(window)).alias("start")).distinct()
+    listed = [row.start for row in starts.limit(MOST_STARTS + 1).collect()]
+    if len(listed) <= MOST_STARTS:
+        return F.col("window_start").isin([_moment(start) for start in listed])
+    ((first, last),) = starts.agg(F.min("start"), F.max("start")).collect()
+    return F.col("window_start").between(_moment(first), _moment(last))
 
 
 def live(changed: DataFrame, windows: DataFrame) -> DataFrame:
     """Turn ``schemas.PAGE_COUNTS`` into what applications read: pages that changed, and their windows as a whole."""
     columns = ("page", "window_start", "window_seconds", "views", "users", "pages")
-    whole = windows.groupBy("window_start", "window_seconds").agg(
-        F.sum("views").alias("views"),
+    window = ("window_start", "window_seconds")
+    touched = windows.join(changed.select(*window).distinct(), [*window], "left_semi")
+    whole = touched.groupBy(*window).agg(
+        _sum("views").alias("views"),
         F.hll_sketch_estimate(F.hll_union_agg("users_sketch")).alias("users"),
         F.count("page").alias("pages"),
     )
     rows = changed.withColumn("pages", F.lit(1)).select(*columns)
     rows = rows.unionByName(whole.withColumn("page", F.lit(ALL_PAGES)).select(*columns))
     return rows.withColumn("window_start", F.date_format("window_start", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"))
+
+
+def _columns(line: str) -> Column:
+    """Take a page transition apart, by tabs if it has three and by RFC 4180 otherwise; null if it has other columns."""
+    of_tsv, pattern = F.split(line, "\t"), f"^{transitions.CSV}\\z"
+    is_tsv = F.size(of_tsv) == len(transitions.COLUMNS)
+    of_csv = F.array(*[F.regexp_extract(line, pattern, number + 1) for number in range(len(transitions.COLUMNS))])
+    columns = F.when(is_tsv, of_tsv).when(F.col(line).rlike(pattern), F.transform(of_csv, _without_quotes))
+    return F.transform(columns, lambda column: F.trim(column))  # noqa: PLW0108  # Spark counts its parameters
+
+
+def _without_quotes(column: Column) -> Column:
+    inside = F.substr(column, F.lit(2), F.length(column) - 2)
+    return F.when(column.startswith('"'), F.replace(inside, F.lit('""'), F.lit('"'))).otherwise(column)
+
+
+def _is_text(name: str) -> Column:
+    return (F.length(name) > 0) & ~F.col(name).rlike(transitions.CONTROL)
+
+
+def _sum(views: str) -> Column:
+    return _counted(F.sum(F.col(views).cast("decimal(20)")))
+
+
+def _counted(views: Column) -> Column:
+    """Turn a sum that is exact into a bigint, which ends at ``MOST_COUNTED``."""
+    return F.least(views, F.lit(MOST_COUNTED)).cast("bigint")
+
+
+def _moment(unix_seconds: int) -> Column:
+    return times.without_zone(datetime.fromtimestamp(unix_seconds, UTC))
 
 
 def _window_start(window: timedelta) -> Column:

@@ -78,6 +78,7 @@ def to_sessions(session_events: DataFrame) -> DataFrame:
     """Reduce ``schemas.SESSION_EVENTS`` to a row per session: ``schemas.SESSIONS``."""
     order = F.struct("event_time", "event_uuid")
     with_page = F.when(F.col("page").isNotNull(), order)
+    page = F.when(F.col("page").isNotNull(), F.xxhash64("page"))  # a set of the pages may be larger than a row can be
     return (
         session_events
         .groupBy("user_id", "session_number")
@@ -86,7 +87,7 @@ def to_sessions(session_events: DataFrame) -> DataFrame:
             F.min("event_time").alias("started_at"),
             F.max("event_time").alias("ended_at"),
             F.count(F.lit(1)).alias("event_count"),
-            F.size(F.collect_set("page")).cast("long").alias("page_count"),
+            F.size(F.collect_set(page)).cast("long").alias("page_count"),
             F.min_by("page", with_page).alias("entry_page"),
             F.max_by("page", with_page).alias("exit_page"),
             *[

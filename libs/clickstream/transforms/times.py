@@ -10,7 +10,9 @@ CLOCK_AHEAD = timedelta(days=1)  # a clock further ahead of the arrival is broke
 _YEAR_9999 = 253_402_300_799_999
 _MS, _US = 10**11, 10**14  # from these sizes on a Unix time is in ms, in µs
 
-_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?\z"
+_ISO_8601 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?\z"
+_BASIC = r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(?!:)"  # ISO 8601's basic format, as Signature Version 4 has it
+_TO_THE_MINUTE = r"^(.{16})(\d\d)"  # and a second that lacks its colon
 _DECIMAL = "^ *[+-]?[0-9]{1,20}([.][0-9]{0,18})?([eE][+]?[0-9]{1,2})? *$"
 _LEAP_SECOND = r"^(.{16}):60"
 
@@ -38,10 +40,18 @@ def unix_milliseconds(text: str) -> Column:
 def instant(text: str) -> Column:
     """ISO 8601, ``YYYY-MM-DD HH:MM:SS`` or a Unix time in the text column ``text`` -> timestamp.
 
-    A time without a zone is UTC; a Unix time keeps its milliseconds. 23:59:60 UTC, a leap second, is the instant
-    after it, as Unix time has it; any other second 60 is not a time.
+    Of ISO 8601 a date with a time of day: the extended or the basic format, letters in either case, decimals of a
+    second after a point or a comma; and ``UTC`` as a zone, which Athena writes. A time without a zone is UTC; a Unix
+    time keeps its milliseconds. 23:59:60 UTC, a leap second, is the instant after it, as Unix time has it; any other
+    second 60 is not a time.
     """
-    iso = F.when(F.col(text).rlike(_ISO_8601), F.col(text))
+    given = F.translate(F.col(text), "tz,", "TZ.")
+    with_colons = F.regexp_replace(F.regexp_replace(given, _BASIC, "$1-$2-$3T$4:$5"), _TO_THE_MINUTE, "$1:$2")
+    extended = F.when(given.rlike(_BASIC), with_colons).otherwise(given)
+    with_second = F.when(extended.substr(17, 1) == ":", extended).otherwise(
+        F.regexp_replace(extended, "^(.{16})", "$1:00")
+    )
+    iso = F.when(extended.rlike(_ISO_8601), with_second)
     is_leap = iso.rlike(_LEAP_SECOND)
     second_59 = F.try_to_timestamp(F.when(is_leap, F.regexp_replace(iso, _LEAP_SECOND, "$1:59")))
     leap = F.when(F.date_format(second_59, "HH:mm:ss") == "23:59:59", second_59 + F.expr("interval 1 second"))

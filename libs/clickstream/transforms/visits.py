@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import json_records, times
+from clickstream.transforms import fields, json_records, times
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "clickstream"
@@ -26,7 +26,7 @@ def parse(lines: DataFrame) -> DataFrame:
     return (
         lines
         .transform(json_records.with_fields, (*_TEXTS, "event_time", "geo"))
-        .select("*", F.json_tuple("geo", "country", "city").alias("country", "city"))
+        .withColumns({name: fields.text_in("geo", name) for name in ("country", "city")})
         .withColumn("has_event_time", F.col("event_time").isNotNull())
         .withColumn("event_time", times.to_milliseconds(times.instant("event_time")))
         .withColumn("event_date", F.to_date("event_time"))
@@ -37,13 +37,12 @@ def parse(lines: DataFrame) -> DataFrame:
 def rules() -> Rules:
     """Say what has to hold for a visit, by the reason it is quarantined for otherwise."""
     is_other = ~F.col("is_object")
-    has_user = F.coalesce(F.length(F.trim("user_id")) > 0, F.lit(False))
     has_time = F.col("has_event_time")
     milliseconds = F.unix_millis("event_time")
     return {
         **json_records.rules(),
-        "user_id_missing": is_other | has_user,
-        "user_id_not_text": is_other | ~has_user | json_records.is_text("user_id", json_records.NOT_AN_ID),
+        "user_id_missing": is_other | F.col("user_id").isNotNull(),
+        **fields.id_rules("user_id", fields.LONGEST_USER_ID),
         "event_time_missing": is_other | has_time,
         "event_time_not_a_time": is_other | ~has_time | F.col("event_time").isNotNull(),
         "event_time_out_of_range": is_other

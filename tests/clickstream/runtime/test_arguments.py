@@ -344,7 +344,7 @@ def test_dates_in_order():
         ("lake/raw/*/10", "lake/raw/arrived=2024-03-17"),
     ],
 )
-def test_paths_that_lie_in_each_other_are_refused(inner, outer):
+def test_paths_that_lie_in_each_other_are_rejected(inner, outer):
     for paths in ({"raw_path": outer, "clickstream_path": inner}, {"raw_path": inner, "clickstream_path": outer}):
         with pytest.raises(ArgumentError, match=r"^--\w+ \S+ lies in --\w+ \S+$"):
             check_disjoint_paths(**paths)

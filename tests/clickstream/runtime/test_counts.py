@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from clickstream.errors import CountsError, QuarantineRatioError
-from clickstream.runtime.counts import Counter, RowCounts
+from clickstream.runtime.counts import RowCounter, RowCounts
 
 RUN = RowCounts(
     read=11,
@@ -64,7 +64,7 @@ def test_rows_are_counted_where_they_pass(spark):
         as rows (ms, reasons, is_anonymous, is_insert)
     """
     rows = spark.sql(story).selectExpr("*", "timestamp_millis(ms) as arrived_at")
-    counter = Counter()
+    counter = RowCounter()
     counter.of(counter.of_input(rows), {"written": "count_if(reasons is null and not is_anonymous)"}).collect()
     assert counter.row_counts({}) == RowCounts(read=3, written=2, quarantined=1, skipped_anonymous=1)
     assert (counter.arrival("first_arrival").timestamp(), counter.arrival("last_arrival").timestamp()) == (0.5, 3)

@@ -2,9 +2,12 @@
 
 # ruff: noqa: DTZ001 - Spark gives its times, all UTC, without a zone
 
+import bz2
 import gzip
+import zlib
 from datetime import datetime
 
+import pyarrow as pa
 import pytest
 
 from clickstream import errors, schemas
@@ -22,17 +25,139 @@ ARRIVED = datetime(2024, 3, 20, 12)  # of a file outside arrived=…, as Trial s
         ("arrived=2024-03-17/10/deep/er/a.json", datetime(2024, 3, 17, 10)),
         ("arrived=2024-03-17/a.json", datetime(2024, 3, 17)),
         ("stage=prod/arrived=2024-12-31/23/a.json", datetime(2024, 12, 31, 23)),
-        ("arrived=2024-02-30/10/a.json", ARRIVED),  # no such day
-        ("arrived=2024-03-17/24/a.json", ARRIVED),  # no such hour
-        ("arrived=2024-03-17/part/a.json", ARRIVED),
-        ("arrived=yesterday/10/a.json", ARRIVED),
+        ("arrived=2024-03-01/01/of/arrived=2024-03-17/10/a.json", datetime(2024, 3, 17, 10)),
+        ("else where/arrived=2024-03-17/10/ä %.json", datetime(2024, 3, 17, 10)),
         ("2024/03/17/10/a.json", ARRIVED),
+        ("has_arrived=2024-03-17/10/a.json", ARRIVED),
     ],
 )
 def test_a_line_arrived_when_its_folder_says(spark, trial, file, arrived_at):
     trial.send(["x"], file)
     (line,) = raw_archive.read_lines(spark, str(trial.raw)).collect()
     assert line.arrived_at == arrived_at
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "arrived=2024-02-30/10",  # no such day
+        "arrived=2024-03-17/24",  # no such hour
+        "arrived=2024-03-17/7",
+        "arrived=2024-03-17/hour=10",
+        "arrived=2024-03-17/part",
+        "arrived=20240317/10",
+        "arrived=yesterday/10",
+        "arrived=2024-03-17T10/10",
+        "arrived=/10",
+        "arrived%3D2024-03-17/10",
+        "Arrived=2024-03-17/10",
+    ],
+)
+def test_a_folder_that_does_not_say_the_hour_is_named(spark, trial, folder):
+    trial.send(["x"], f"{folder}/deep/er/a.json")
+    with pytest.raises(errors.InputError) as raised:
+        raw_archive.read_lines(spark, str(trial.raw))
+    assert f"/raw/{folder} says no hour of arrival: it must end in arrived=YYYY-MM-DD/HH" in str(raised.value)
+
+
+BODY = b"".join(b'{"a":%d}\n' % number for number in range(20_000))
+
+
+def compressed(codec):
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as stream:
+        stream.write(BODY)
+    return sink.getvalue().to_pybytes()
+
+
+def materialized(trial):
+    """Read as a job does; return the number of rows."""
+    lines = raw_archive.read_lines(trial.spark, str(trial.raw))
+    validated = lines.transform(json_records.with_fields, ["a"]).transform(with_reasons, json_records.rules())
+    with raw_archive.read_errors(lines):
+        validated.write.parquet(str(trial.folder / "staging"))
+    rows = trial.spark.read.parquet(str(trial.folder / "staging"))
+    raw_archive.check_files(lines, rows)
+    return rows.count()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "lines"),
+    [
+        ("plain.json", BODY, 20_000),
+        ("plain", BODY, 20_000),
+        ("a.json.gz", gzip.compress(BODY), 20_000),
+        ("two_members.gz", gzip.compress(BODY) + gzip.compress(BODY), 40_000),
+        ("a.json.bz2", bz2.compress(BODY), 20_000),
+        ("a.deflate", zlib.compress(BODY), 20_000),
+        ("empty.json", b"", 0),
+        ("empty.gz", b"", 0),
+        ("nothing.json.gz", gzip.compress(b""), 0),
+        ("nothing twice é.gz", gzip.compress(b"") * 2, 0),
+        ("nothing {twice} [*].gz", gzip.compress(b"") * 2, 0),
+        ("nothing.bz2", bz2.compress(b""), 0),
+        ("nothing.deflate", zlib.compress(b""), 0),
+        ("blank.json", b"\n\n", 2),
+        ("a record is gzip.json", b"{}\n" + gzip.compress(b"{}") + b"\n", 2),
+        ("the first record is gzip.json", gzip.compress(b"{}") + b"\n{}\n", 2),
+        ("a record is gzip.json.gz", gzip.compress(gzip.compress(b"{}") + b"\n"), 1),
+    ],
+)
+def test_files_that_are_read(trial, file, content, lines):
+    trial.send_bytes(content, f"arrived=2024-03-17/10/{file}")
+    assert materialized(trial) == lines
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("torn.json.gz", gzip.compress(BODY)[:20_000], "cannot be read: Unexpected end of input stream"),
+        ("torn_at_once.gz", gzip.compress(BODY)[:5], "cannot be read: Unexpected end of input stream"),
+        ("torn.bz2", bz2.compress(BODY)[:2_000], "cannot be read: unexpected end of stream"),
+        ("plain_text.json.gz", BODY, "cannot be read: not a gzip file"),
+        ("bz2.gz", bz2.compress(BODY), "cannot be read: not a gzip file"),
+        ("behind it.gz", gzip.compress(BODY) + b"garbage that is no member", "cannot be read: not a gzip file"),
+        ("corrupt.gz", gzip.compress(BODY)[:9_000] + bytes(99) + gzip.compress(BODY)[9_099:], "cannot be read: "),
+        ("gzip é.json", gzip.compress(BODY), "is gzip, but its name does not end in .gz"),
+        ("framed.snappy", bytes.fromhex("ff060000734e61507059010c0000") + bytes(12), "bytes, but no line"),
+        ("raw.snappy", pa.compress(BODY, codec="snappy", asbytes=True), "bytes, but no line"),
+        ("frame.lz4", compressed("lz4"), "bytes, but no line"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_read_whole_is_named(trial, file, content, says):
+    for good in "az":
+        trial.send(["{}"], f"arrived=2024-03-17/10/{good}.json")
+    trial.send_bytes(content, f"arrived=2024-03-17/11/{file}")
+    with pytest.raises(errors.InputError) as raised:
+        materialized(trial)
+    assert f"/raw/arrived=2024-03-17/11/{file}" in str(raised.value)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_zstandard_is_read_or_named(spark, trial):
+    trial.send_bytes(compressed("zstd"), "a.json.zst")
+    if spark.version >= "4":
+        assert materialized(trial) == 20_000
+    else:
+        with pytest.raises(errors.InputError, match=r"a.json.zst cannot be read: native zStandard library"):
+            materialized(trial)
+
+
+def test_of_many_files_without_lines_the_first_is_named(trial):
+    for number in range(3):
+        trial.send_bytes(compressed("lz4"), f"{number}.lz4")
+    with pytest.raises(errors.InputError, match=r"raw/0.lz4 and 2 more files: bytes, but no line"):
+        materialized(trial)
+
+
+def test_a_byte_order_mark_is_not_part_of_a_record(spark, trial):
+    mark = b"\xef\xbb\xbf"
+    trial.send_bytes(mark + b'{"a":1}\r\n' + mark + b'{"a":2}\n' + mark + b"caf\xe9\n" + mark + b"\n", "a.json")
+    trial.send_bytes(gzip.compress(mark + b'{"a":3}\n') + gzip.compress(mark + b'{"a":4}\n'), "members.gz")
+    lines = raw_archive.read_lines(spark, str(trial.raw)).selectExpr("cast(raw as binary) as raw").collect()
+    expected = [b"", b"caf\xe9", *(b'{"a":%d}' % number for number in (1, 2, 3, 4))]
+    assert sorted(bytes(row.raw) for row in lines) == expected
 
 
 def test_lines_end_with_a_line_feed_and_perhaps_a_return_before_it(spark, trial):

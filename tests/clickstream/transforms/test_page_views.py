@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import page_views
+from clickstream.transforms import json_records, page_views
 
 NOON = datetime(2024, 3, 17, 12)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -23,7 +23,7 @@ def view(page, user="ada", at=NOON, **fields):
 
 def validated(spark, *lines, arrived=NOON):
     raw = spark.createDataFrame([(line, "stream", arrived) for line in lines], schemas.RAW_LINE)
-    return raw.transform(page_views.validate, HOUR)
+    return raw.transform(json_records.split_records).transform(page_views.validate, HOUR)
 
 
 def test_views_and_transitions(spark):
@@ -34,6 +34,11 @@ def test_views_and_transitions(spark):
         ("other-search,Oslo,external,12", "Oslo", 12, None, NOON),
         ('Lima,"Lima, Peru",link,10', "Lima, Peru", 10, None, NOON),
         ('Lima,"the ""A"" side",link,10', 'the "A" side', 10, None, NOON),
+        ("other-search\tOslo\texternal\t12", "Oslo", 12, None, NOON),
+        ('"Heroes"\tTom,_Dick\tlink\t1', "Tom,_Dick", 1, None, NOON),
+        (" a \t b \tlink\t 007 ", "b", 7, None, NOON),
+        ("a,b,link,1000000000000", "b", 10**12, None, NOON),  # <- the most
+        ("a," + "b" * 2048 + ",link,1", "b" * 2048, 1, None, NOON),
     ]
     rows = validated(spark, *[line for line, *_ in cases]).collect()
     assert [row.reasons for row in rows] == [None] * len(cases)
@@ -56,7 +61,28 @@ def test_a_record_may_hold_several_transitions(spark):
         ("", ["empty"]),
         ("a,b,link", ["not_a_view"]),
         ("a,b,link,1,2", ["not_a_view"]),
-        ("a,b,link,0", ["not_a_view"]),
+        ("a,b,link,0", ["views_out_of_range"]),
+        ("a,b,link,1000000000001", ["views_out_of_range"]),
+        ("a,b,link,9223372036854775807", ["views_out_of_range"]),
+        ("a\tb\tlink\t" + "9" * 100_000, ["views_out_of_range"]),
+        ("a,b,link,-1", ["not_a_view"]),
+        ("a,b,link,٣", ["not_a_view"]),
+        ("a,b,link,1.5", ["not_a_view"]),
+        (",b,link,1", ["not_a_view"]),
+        ('a"b,c,link,1', ["not_a_view"]),  # <- RFC 4180: quotes around a column, or none
+        ('"a"b,c,link,1', ["not_a_view"]),
+        ('"a,b,link,1', ["not_a_view"]),
+        ("a\tb\tlink\t1a\tb\tlink\t1", ["not_a_view"]),
+        ("a\t\tlink\t1", ["page_missing"]),
+        ("a\0\tb\tlink\t1", ["not_a_view"]),
+        ("a\tb\0\tlink\t1", ["page_has_control_characters"]),
+        ("," * 100_000, ["not_a_view"]),
+        ('"' * 100_000, ["not_a_view"]),
+        ('"' + '""' * 100_000 + '",/a,link,0', ["views_out_of_range"]),
+        ('{"page_url":"/a","user_id":"ada","x":1,5', ["not_a_view"]),  # <- truncated, with three commas
+        (view(12), ["page_not_text"]),
+        (view({"a": 1}), ["page_not_text"]),
+        (view("/a\n"), ["page_has_control_characters"]),
         ("a,b,link,many", ["not_a_view"]),
         ("a,,link,1", ["page_missing"]),
         ("a,*,link,1", ["page_reserved"]),
@@ -106,3 +132,46 @@ def test_no_views_are_no_windows(spark):
     assert (
         nothing.transform(page_views.added, spark.createDataFrame([], schemas.PAGE_COUNTS.rows), "q/0").collect() == []
     )
+
+
+def test_sums_are_exact_up_to_what_a_bigint_holds_and_stay_there(spark):
+    most = page_views.MOST_COUNTED
+    rows = [("/a", most, None, NOON), ("/a", most, None, NOON), ("/b", most - 1, None, NOON), ("/b", 1, None, NOON)]
+    views = spark.createDataFrame(rows, "page string, views bigint, user_id string, viewed_at timestamp")
+    stored = spark.createDataFrame([], schemas.PAGE_COUNTS.rows)
+    counted = (
+        views.transform(page_views.per_window, MINUTE).transform(page_views.added, stored, "q/0").localCheckpoint()
+    )
+    assert {row.page: row.views for row in counted.collect()} == {"/a": most, "/b": most}
+    again = views.transform(page_views.per_window, MINUTE).transform(page_views.added, counted, "q/1")
+    assert {row.views for row in again.collect()} == {most}
+    assert {row.views for row in page_views.live(counted, counted).collect()} == {most}
+
+
+def test_a_batch_may_hold_more_windows_than_a_condition_lists(spark):
+    """A second is the shortest window, and a batch may hold a month of them."""
+    many, second = 2 * page_views.MOST_STARTS, timedelta(seconds=1)
+    viewed_at = F.lit(NOON) - F.expr("make_dt_interval(0, 0, 0, id)")
+    is_touched = page_views.is_touched(spark.range(many).select(viewed_at.alias("viewed_at")), second)
+    starts = [NOON - seconds * second for seconds in (0, many - 1, many, -1)]
+    stored = spark.createDataFrame([(start,) for start in starts], "window_start timestamp_ntz")
+    assert [row[0] for row in stored.select(is_touched).collect()] == [True, True, False, False]
+
+
+def test_only_windows_with_changes_are_sent(spark):
+    rows = [
+        # window, seconds, page, views
+        (NOON, 60, "/a", 3),  # <- changed
+        (NOON, 60, "/b", 4),
+        (NOON, 3600, "/a", 5),  # <- of another length
+        (NOON - MINUTE, 60, "/a", 6),
+    ]
+    sketch = "hll_sketch_agg(cast(null as string), 14) as users_sketch"
+    stored = spark.createDataFrame(rows, "window_start timestamp, window_seconds int, page string, views bigint")
+    stored = stored.groupBy(*stored.columns).agg(F.expr(sketch), F.lit(1).alias("users"))
+    changed = stored.where("page = '/a' and window_seconds = 60 and views = 3")
+    sent = page_views.live(changed, stored).collect()
+    assert {(row.page, row.window_start, row.window_seconds, row.views) for row in sent} == {
+        ("/a", "2024-03-17T12:00:00.000Z", 60, 3),
+        ("*", "2024-03-17T12:00:00.000Z", 60, 7),
+    }

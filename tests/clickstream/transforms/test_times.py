@@ -97,6 +97,44 @@ def test_instants(spark):
         ("2024-03-17T12:15:30+02", at),
         ("2024-03-17T10:15:30 Z", at),
         ("2024-03-17T10:15", at.replace(second=0)),
+        ("20240317T101530Z", at),  # <- basic, as Signature Version 4 has it
+        ("20240317T101530", at),
+        ("20240317T101530.25Z", at.replace(microsecond=250_000)),
+        ("20240317t101530,25z", at.replace(microsecond=250_000)),
+        ("20240317T154530+0530", at),
+        ("20240317T051530-05", at),
+        ("20240317T1015Z", at.replace(second=0)),
+        ("20240317T1015", at.replace(second=0)),
+        ("2024-03-17T10:15Z", at.replace(second=0)),  # <- Spark wants a second before a zone
+        ("2024-03-17 12:15+02:00", at.replace(second=0)),
+        ("20161231T235960Z", datetime(2017, 1, 1)),
+        ("2024-03-17t10:15:30z", at),  # <- RFC 3339 allows it
+        ("2024-03-17 10:15:30z", at),
+        ("2024-03-17T10:15:30,5Z", at.replace(microsecond=500_000)),  # <- which ISO 8601 prefers
+        ("2024-03-17T10:15:30,123456789", at.replace(microsecond=123_456)),
+        ("2024-03-17 10:15:30.000 UTC", at),  # <- Athena
+        ("2024-03-17 10:15:30 UTC", at),
+        ("2024-03-17T10:15:30UTC", at),
+        ("2024-03-17 10:15:30+00", at),  # <- Redshift
+        ("2024-03-17 10:15:30 utc", NOT_A_TIME),
+        ("2024-03-17 10:15:30 GMT", NOT_A_TIME),
+        ("2024-03-17 10:15:30 Europe/Berlin", NOT_A_TIME),
+        ("20240317 101530", NOT_A_TIME),
+        ("20240317T10:15:30Z", NOT_A_TIME),  # <- half basic, half extended
+        ("20240317T1015:30Z", NOT_A_TIME),
+        ("2024-03-17T101530Z", NOT_A_TIME),
+        ("20240317T10153Z", NOT_A_TIME),
+        ("20240317T10Z", NOT_A_TIME),
+        ("20240230T101530Z", NOT_A_TIME),
+        ("20240317T250000Z", NOT_A_TIME),
+        ("20240317T101530,Z", NOT_A_TIME),
+        ("2024-03-17T10:15,5Z", NOT_A_TIME),  # decimals of a minute
+        ("2024-W11-7T10:15:30Z", NOT_A_TIME),
+        ("2024-077T10:15:30Z", NOT_A_TIME),
+        ("+002024-03-17T10:15:30Z", NOT_A_TIME),
+        ("2024-03-17T10:15:30\u221205:00", NOT_A_TIME),  # a true minus
+        ("Sun, 17 Mar 2024 10:15:30 GMT", NOT_A_TIME),
+        ("17/Mar/2024:10:15:30 +0000", NOT_A_TIME),
         ("2024-03-17T10:15:30.1Z", at.replace(microsecond=100_000)),
         ("2024-03-17T10:15:30.123456Z", at.replace(microsecond=123_456)),
         ("2024-03-17T10:15:30.123456789Z", at.replace(microsecond=123_456)),  # <- cut
