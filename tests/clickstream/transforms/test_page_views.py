@@ -82,7 +82,7 @@ def test_a_record_may_hold_several_transitions(spark):
         ('{"page_url":"/a","user_id":"ada","x":1,5', ["not_a_view"]),  # <- truncated, with three commas
         (view(12), ["page_not_text"]),
         (view({"a": 1}), ["page_not_text"]),
-        (view("/a\n"), ["page_has_control_characters"]),
+        (view("/a\n/b"), ["page_has_control_characters"]),
         ("a,b,link,many", ["not_a_view"]),
         ("a,,link,1", ["page_missing"]),
         ("a,*,link,1", ["page_reserved"]),
