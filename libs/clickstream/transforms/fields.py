@@ -13,7 +13,8 @@ _WHITE_SPACE = "'" + "".join(f"\\u{ord(character):04x}" for character in texts.W
 
 def text(field: str) -> Column:
     """Trim a text, given in SQL; what holds nothing else than white space is null, as if it had not been sent."""
-    return F.expr(f"nullif(trim(both {_WHITE_SPACE} from {field}), '')")
+    is_trimmed = f"ascii({field}) between 33 and 126 and substr(cast({field} as binary), -1) between X'21' and X'7E'"
+    return F.expr(f"if({is_trimmed}, {field}, nullif(trim(both {_WHITE_SPACE} from {field}), ''))")
 
 
 def text_in(object_: str, field: str) -> Column:
