@@ -158,7 +158,7 @@ def triggers(account: Account) -> list[Trigger]:
     desired = {
         (name, account.arn("kinesis", f"stream/{stream}")): trigger(name, function, account)
         for name, function in account.settings.functions.items()
-        for stream in function.streams
+        for stream in account.settings.sources(name)
     }
     actual = {
         (name, mapping["EventSourceArn"])

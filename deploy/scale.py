@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from deploy import job_arguments
-from deploy.settings import Job, Settings, stages
+from deploy.settings import ARCHIVER, Function, Job, Settings, stages
 
 SECONDS = 3600
 DAY = 24 * SECONDS
@@ -22,14 +22,17 @@ PUT_UNITS_MILLION, PUT_UNIT_BYTES = 0.014, 25 * KIB
 ON_DEMAND_HOUR, ON_DEMAND_IN_GB, ON_DEMAND_OUT_GB = 0.04, 0.08, 0.04
 FIREHOSE_GB, FIREHOSE_UNIT_BYTES = 0.029, 5 * KIB  # https://aws.amazon.com/firehose/pricing/
 FIREHOSE_KEYED_GB, FIREHOSE_KEYED_THOUSAND_OBJECTS = 0.020, 0.005
+FIREHOSE_OBJECT_BYTES, FIREHOSE_SECONDS = 128 * MIB, 300  # of an archive: deploy/terraform/streams.tf
 LAMBDA_GB_SECOND, LAMBDA_MILLION_CALLS = 0.0000133334, 0.20  # https://aws.amazon.com/lambda/pricing/; arm64
-S3_THOUSAND_WRITES, S3_GB_MONTH = 0.005, 0.023  # https://aws.amazon.com/s3/pricing/
+S3_THOUSAND_WRITES, S3_THOUSAND_READS, S3_GB_MONTH = 0.005, 0.0004, 0.023  # https://aws.amazon.com/s3/pricing/
 
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 SHARD_RECORDS, SHARD_BYTES = 1000, MIB
 ON_DEMAND_SHARDS = 4  # to begin with; https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html
 # https://docs.aws.amazon.com/glue/latest/dg/worker-types.html
 WORKERS = {"G.025X": (0.25, 2), "G.1X": (1, 4), "G.2X": (2, 8), "G.4X": (4, 16), "G.8X": (8, 32)}  # DPU, cores
+LAMBDA_PAYLOAD_BYTES = 6 * MIB  # of a batch; https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LAMBDA_RECORD_BYTES = 582  # of a record in an event, beside its data in base64: local.aws.event_sources writes it
 LAMBDA_MB_PER_CORE = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 
 # Measured: tools/bench/lambdas.md, events_stream.md, events_batch.md, sessions_batch.md
@@ -38,6 +41,7 @@ PARQUET_BYTES = 393_000_000 / 5_004_919  # per event
 FILE_BYTES = 256 * MIB  # of Parquet, 128-512 MB: clickstream.runtime.glue
 EVENT_TYPES = 100
 TRANSFORMED_PER_CORE = 101_891  # events a second
+ARCHIVED_PER_CORE = 241_222
 STREAMED_PER_CORE = 5_443 / 2
 REBUILT_PER_CORE = 5_109_877 / 176.3
 SESSIONS_PER_CORE = 5_110_008 / 109.7
@@ -48,6 +52,7 @@ BATCH_SECONDS = 10  # per batch: to plan and to commit
 BATCH_WRITES = 20  # objects per batch: Iceberg's metadata, the checkpoint, quarantined rows
 FULL = 0.7  # the part of a shard, of a batch interval or of a timeout that may be used
 READERS = 2  # of the stream: the archive and the job
+ARCHIVED_DAYS, OBJECT_READS = 2, 2  # the night reads the objects of two days, each by a HEAD and a GET
 
 
 @dataclass(frozen=True)
@@ -99,22 +104,27 @@ class Scale:
 
     @property
     def objects(self) -> float:
-        """Objects that Firehose delivers: by size or by time, whichever comes first."""
-        archive = self.settings.archives["events"]
-        return max(self.events * EVENT_BYTES / (archive.buffer_mb * MIB), SECONDS / archive.buffer_seconds)
+        """Objects that are added to the raw archive: one a batch of the function; by size or by time of Firehose."""
+        if self.settings.archives["events"].by == "firehose":
+            return max(self.events * EVENT_BYTES / FIREHOSE_OBJECT_BYTES, SECONDS / FIREHOSE_SECONDS)
+        function = self.settings.functions[ARCHIVER]
+        batch = min(function.batch_size, LAMBDA_PAYLOAD_BYTES / (LAMBDA_RECORD_BYTES + EVENT_BYTES * 4 / 3))
+        by_time = (self.settings.streams["events"].shards or ON_DEMAND_SHARDS) * SECONDS / (function.batch_seconds or 1)
+        return max(self.events / batch, min(by_time, self.events))
 
     @property
     def archive(self) -> float:
-        """Dollars: Firehose, its function, and PUT requests."""
-        function = self.settings.functions[self.settings.archives["events"].function]
+        """Dollars: a function, what invokes it, and PUT requests."""
+        puts = self.objects / 1000 * S3_THOUSAND_WRITES
+        if self.settings.archives["events"].by == "function":
+            return called(self.settings.functions[ARCHIVER], self.events / ARCHIVED_PER_CORE, self.objects) + puts
         billed = self.events * math.ceil(EVENT_BYTES / FIREHOSE_UNIT_BYTES) * FIREHOSE_UNIT_BYTES / GIB
         keyed = (
             self.events * EVENT_BYTES / GIB * FIREHOSE_KEYED_GB + self.objects / 1000 * FIREHOSE_KEYED_THOUSAND_OBJECTS
         )
-        seconds = self.events / TRANSFORMED_PER_CORE / (function.memory_mb / LAMBDA_MB_PER_CORE)
         calls = max(self.events * EVENT_BYTES / (2 * MIB), SECONDS / 61)  # as deploy/terraform/streams.tf asks for
-        called = seconds * function.memory_mb / 1024 * LAMBDA_GB_SECOND + calls / 1e6 * LAMBDA_MILLION_CALLS
-        return billed * FIREHOSE_GB + keyed + called + self.objects / 1000 * S3_THOUSAND_WRITES
+        function = self.settings.functions["transform_events"]
+        return billed * FIREHOSE_GB + keyed + called(function, self.events / TRANSFORMED_PER_CORE, calls) + puts
 
     @property
     def job(self) -> Job:
@@ -165,8 +175,9 @@ class Scale:
 
     @property
     def by_night(self) -> float:
-        """Dollars of the nights, by the hour."""
-        return sum(night.dpu_hours for night in self.nights) * GLUE_FLEX_DPU_HOUR / 24
+        """Dollars of the nights, by the hour, with the reading of the archive."""
+        reads = self.objects * ARCHIVED_DAYS * OBJECT_READS / 1000 * S3_THOUSAND_READS
+        return sum(night.dpu_hours for night in self.nights) * GLUE_FLEX_DPU_HOUR / 24 + reads
 
     @property
     def dollars(self) -> float:
@@ -177,6 +188,12 @@ class Scale:
     def stored(self) -> float:
         """Gigabytes of Parquet a day."""
         return self.events * 24 * PARQUET_BYTES / GIB
+
+
+def called(function: Function, core_seconds: float, calls: float) -> float:
+    """Return the dollars of a function's calls."""
+    seconds = core_seconds / min(function.memory_mb / LAMBDA_MB_PER_CORE, 1)
+    return seconds * function.memory_mb / 1024 * LAMBDA_GB_SECOND + calls / 1e6 * LAMBDA_MILLION_CALLS
 
 
 def files(events: float) -> int:

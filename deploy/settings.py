@@ -22,7 +22,7 @@ LONGEST_RUN = 7 * 24 * 60  # minutes; https://docs.aws.amazon.com/glue/latest/we
 SHORTEST_IN_STANDARD = (
     30  # days; https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 )
-SMALLEST_KEYED_BUFFER = 64  # MB; https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
+ARCHIVER = "land_raw"  # the function that archives streams
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -102,18 +102,18 @@ class LiveTable(Section):
 
 
 class Archive(Section):
-    """A stream of Firehose; it has the name of the stream that it reads."""
+    """How the records of a stream, whose name it has, get into the raw archive."""
+
+    by: Literal["function", "firehose"]
+
+
+class Export(Section):
+    """A stream of Firehose that transforms the records of a stream, whose name it has."""
 
     function: Name
-    keyed: bool
+    folder: Folder
     buffer_mb: Annotated[int, Field(ge=1, le=128)]
     buffer_seconds: Annotated[int, Field(ge=60, le=900)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.keyed and self.buffer_mb < SMALLEST_KEYED_BUFFER:
-            raise ValueError(f"buffer_mb must be at least {SMALLEST_KEYED_BUFFER} where keyed is true")
-        return self
 
 
 class Athena(Section):
@@ -140,7 +140,7 @@ class Function(Section):
     handler: Annotated[str, _text(r"lambdas\.\w+\.\w+", "like lambdas.store.handler")]
     memory_mb: Annotated[int, Field(ge=128, le=10_240)]
     timeout_seconds: Annotated[int, Field(ge=1, le=900)]
-    streams: list[Name] = []  # whose records it is invoked with
+    streams: list[Name] = []  # whose records it is invoked with, beside those that it archives
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 100
     batch_seconds: Annotated[int, Field(ge=0, le=300)] = 0
     environment: Mapping[str, str] = {}
@@ -211,6 +211,7 @@ class Settings(Section):
     buckets: Mapping[Name, Bucket]
     dynamodb: Mapping[Name, LiveTable]
     archives: Mapping[Name, Archive]
+    exports: Mapping[Name, Export]
     athena: Athena
     functions: Mapping[Name, Function]
     jobs: Mapping[Name, Job]
@@ -234,11 +235,17 @@ class Settings(Section):
         """The region of the account."""
         return self.account.region
 
+    def sources(self, function: str) -> list[str]:
+        """List the streams whose records a function is invoked with; terraform's ``local.sources`` has the same."""
+        archived = [stream for stream, archive in self.archives.items() if archive.by == "function"]
+        return [*self.functions[function].streams, *(archived if function == ARCHIVER else [])]
+
     def references(self) -> Iterator[tuple[str, str, Iterable[str]]]:
         """Give each name that stands for something elsewhere: its path, the name, and what there is."""
-        for name, archive in self.archives.items():
-            yield "archives", name, self.streams
-            yield f"archives.{name}.function", archive.function, self.functions
+        yield from (("archives", name, self.streams) for name in self.archives)
+        for name, export in self.exports.items():
+            yield "exports", name, self.streams
+            yield f"exports.{name}.function", export.function, self.functions
         for name, function in self.functions.items():
             yield from ((f"functions.{name}.streams", stream, self.streams) for stream in function.streams)
         for name, job in self.jobs.items():

@@ -1,17 +1,17 @@
-"""Kinesis ``clickstream`` -> the raw archive.
+"""Kinesis -> the raw archive: the records of any stream, as they were sent.
 
-Reads   a batch of a shard's records, as Lambda hands it over; ``RAW_PATH``, such as s3://lake/raw/clickstream
-Writes  RAW_PATH/arrived=YYYY-MM-DD/HH/<shard>-<first>-<last>.json.gz
+Reads   a batch of a shard's records, as Lambda hands it over; ``RAW_PATH``, such as s3://lake/raw
+Writes  RAW_PATH/<stream>/arrived=YYYY-MM-DD/HH/<shard>-<first>-<last>.json.gz
 Retry   safe: a record is written under the same name again
 
 Lambda retries from the lowest sequence number reported, whatever of it was archived. So that a retry overwrites the
 same objects, each object holds the records between two failures that arrived in one hour, and is named by the first and
-the last of them. If Lambda ever split the batch differently, the archive would hold lines twice, which
-``clickstream_batch`` counts as duplicates.
+the last of them. If Lambda ever split the batch differently, the archive would hold lines twice, which the jobs count
+as duplicates.
 
 A record is ``archived``, whatever it is, ``unreadable`` (not base64; reported), ``failed`` (S3 did not take its object)
 or ``out_of_time`` (not tried: a put that nothing answers might have outlasted the function). Of an object that was not
-written the first record is reported. ``clickstream_batch`` judges the records.
+written the first record is reported. The jobs judge the records.
 """
 
 import gzip
@@ -30,6 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas import archive_lines
 from lambdas.limits import CallLimits, Context
+from lambdas.streams import stream_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,23 +52,25 @@ class ArchiveObject:
 
     @property
     def name(self) -> str:
-        """The key below ``RAW_PATH``: the same on every retry, and of no other object."""
+        """The key below the stream's folder: the same on every retry, and of no other object."""
         return f"{self.hour}/{self.shard}-{self.first}-{self.last}.json.gz"
 
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Archive a batch, as Lambda's event source mapping calls it."""
-    return archive(event["Records"], os.environ["RAW_PATH"], _s3(), lambda: PUT.fit(context))
+    records = event["Records"]
+    path = f"{os.environ['RAW_PATH'].rstrip('/')}/{stream_of(records[0]['eventSourceARN'])}"
+    return archive(records, path, _s3(), lambda: PUT.fit(context))
 
 
 def archive(
-    records: list[dict[str, Any]], raw_path: str, s3: "S3Client", has_time: Callable[[], bool] = lambda: True
+    records: list[dict[str, Any]], path: str, s3: "S3Client", has_time: Callable[[], bool] = lambda: True
 ) -> dict[str, Any]:
     """Write the records; return the records to retry, as ReportBatchItemFailures has it.
 
     ``has_time`` says whether a put that begins now would end in time.
     """
-    bucket, _, prefix = raw_path.removeprefix("s3://").partition("/")
+    bucket, _, prefix = path.removeprefix("s3://").partition("/")
     counts = Counter(records=len(records))
     failures: list[str] = []
     for chunk in objects(records, counts, failures):
@@ -77,7 +80,7 @@ def archive(
             continue
         body = gzip.compress(b"\n".join([*chunk.lines, b""]), GZIP_LEVEL, mtime=0)  # the same lines: the same bytes
         try:
-            s3.put_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/{chunk.name}", Body=body)
+            s3.put_object(Bucket=bucket, Key=f"{prefix}/{chunk.name}", Body=body)
         except (BotoCoreError, ClientError) as error:
             print(json.dumps({"function": "land_raw", "object": chunk.name, "error": str(error)}))
             counts["failed"] += len(chunk.lines)

@@ -29,6 +29,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.limits import CallLimits, Context
+from lambdas.streams import stream_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -39,7 +40,6 @@ MAX_INTEGER = 2**63 - 1  # DynamoDB takes 38 digits; Spark's bigint does not
 WRITERS = 16  # a put takes milliseconds of waiting
 PUT = CallLimits(connect_seconds=1, read_seconds=2, attempts=4)
 REPORTED = {"failed", "out_of_time"}
-STREAM = re.compile(r"arn:[^:]+:kinesis:[^:]*:[^:]*:stream/([^/:]+)")  # a consumer's ARN goes on: /consumer/name:time
 
 Instant = NewType("Instant", str)
 """2024-03-17T10:15:30.123Z, so that texts sort by time."""
@@ -119,13 +119,6 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Store a batch, as Lambda's event source mapping calls it."""
     table = TABLES[stream_of(event["Records"][0]["eventSourceARN"])]
     return store(event["Records"], table, _dynamodb(), lambda: PUT.fit(context))
-
-
-def stream_of(arn: str) -> str:
-    """Return the name of the stream whose ARN this is, or that of a consumer with enhanced fan-out."""
-    if not (matched := STREAM.match(arn)):
-        raise ValueError(f"{arn} is not the ARN of a stream")
-    return matched[1]
 
 
 def store(

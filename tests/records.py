@@ -138,9 +138,9 @@ class Stream:
 
     stream = "stream"
 
-    def __init__(self, records: list[bytes]) -> None:
+    def __init__(self, records: list[bytes], at: datetime = ARRIVED) -> None:
         self.records = [
-            {"Data": data, "SequenceNumber": f"{number}", "PartitionKey": "u", "ApproximateArrivalTimestamp": ARRIVED}
+            {"Data": data, "SequenceNumber": f"{number}", "PartitionKey": "u", "ApproximateArrivalTimestamp": at}
             for number, data in enumerate(records, 10**55)
         ]
 
@@ -159,7 +159,7 @@ class RawArchive:
         self.trial.send_bytes(Body, Key)
 
 
-def archive_events(trial: Trial, records: list[bytes]) -> None:
+def archive_by_firehose(trial: Trial, records: list[bytes]) -> None:
     """Let Firehose archive them; none may fail."""
     stream: Any = Stream(records)
     s3: Any = RawArchive(trial)
@@ -167,8 +167,8 @@ def archive_events(trial: Trial, records: list[bytes]) -> None:
     assert not (trial.raw / "failed").exists()
 
 
-def archive_visits(trial: Trial, records: list[bytes]) -> None:
+def archive_by_function(trial: Trial, records: list[bytes], at: datetime = ARRIVED) -> None:
     """Let the function archive them; none may fail."""
     s3: Any = RawArchive(trial)
-    batch = [event_sources.kinesis_record("visits", SHARD, record) for record in Stream(records).records]
-    assert land_raw.archive(batch, "s3://lake/visits", s3) == {"batchItemFailures": []}
+    batch = [event_sources.kinesis_record("stream", SHARD, record) for record in Stream(records, at).records]
+    assert land_raw.archive(batch, "s3://lake/stream", s3) == {"batchItemFailures": []}

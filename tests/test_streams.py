@@ -51,7 +51,8 @@ def through_firehose(function, lines):
     return [b64decode(one["data"]).removesuffix(b"\n") if one["result"] == "Ok" else None for one in results]
 
 
-def landed(lines):
+def archived(lines):
+    """Return the lines that the raw archive has of them, by either way."""
     s3 = Put()
     records = [
         {
@@ -60,7 +61,8 @@ def landed(lines):
         }
         for number, line in enumerate(lines)
     ]
-    land_raw.archive(records, "s3://lake/raw", s3)
+    land_raw.archive(records, "s3://lake/raw/stream", s3)
+    assert s3.lines == through_firehose(transform.events, lines)
     return s3.lines
 
 
@@ -74,11 +76,6 @@ def valid(spark, lines, validate, condition="reasons is null"):
     return sorted(lines[int(row.origin)] for row in validated.select("origin").collect())
 
 
-def of_archived_events(spark, _, lines):
-    kept = [line for line in through_firehose(transform.events, lines) if line is not None]
-    return valid(spark, kept, events.validate)
-
-
 def of_page_transitions(_, __, lines):
     rows = through_firehose(transform.page_transitions, lines)
     return sorted(line for line, row in zip(lines, rows, strict=True) if row is not None)
@@ -86,10 +83,10 @@ def of_page_transitions(_, __, lines):
 
 READERS = {  # stream -> reader, by its name in the settings -> the lines that it accepts
     "events": {
-        "transform_events": of_archived_events,
         "events_stream": lambda spark, _, lines: valid(spark, lines, events.validate),
+        "events_batch": lambda spark, _, lines: valid(spark, archived(lines), events.validate),
     },
-    "clickstream": {"land_raw": lambda spark, _, lines: valid(spark, landed(lines), visits.validate)},
+    "clickstream": {"clickstream_batch": lambda spark, _, lines: valid(spark, archived(lines), visits.validate)},
     "page_views": {
         "transform_page_transitions": of_page_transitions,
         "page_views_stream": lambda spark, _, lines: valid(
@@ -99,7 +96,10 @@ READERS = {  # stream -> reader, by its name in the settings -> the lines that i
     "clicks": {
         "sessions_stream": lambda spark, form, lines: valid(
             spark, lines, lambda rows: activity.from_lines(rows, form, live_sessions.rules(None))
-        )
+        ),
+        "sessions_batch": lambda spark, form, lines: valid(
+            spark, archived(lines), lambda rows: activity.from_lines(rows, form, activity.line_rules(LATENESS))
+        ),
     },
 }
 
@@ -124,8 +124,10 @@ def test_the_settings_have_no_other_readers_and_the_simulator_no_other_forms():
     for stream in stage["streams"]:
         readers = {name for name, job in stage["jobs"].items() if stream in job["access"].get("streams", ())}
         readers |= {name for name, function in stage["functions"].items() if stream in function.get("streams", ())}
-        readers |= {archive["function"] for name, archive in stage["archives"].items() if name == stream}
+        readers |= {export["function"] for name, export in stage["exports"].items() if name == stream}
+        readers |= {name for name, job in stage["jobs"].items() if f"raw/{stream}" in job["access"].get("read", ())}
         assert readers == ({"store"} if stream in WRITTEN_BY_JOBS else set(READERS[stream]))
+        assert (stream in stage["archives"]) == (stream not in WRITTEN_BY_JOBS)
     assert READERS.keys() == FORMS.keys()
     assert {form.partition(" as ")[0] for form in itertools.chain(*FORMS.values())} == set(FORMATS)
     assert simulate.DEFAULTS["format"] in FORMS[simulate.DEFAULTS["stream"]]

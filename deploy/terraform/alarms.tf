@@ -45,12 +45,12 @@ locals {
       text       = "The function is ${local.latency_minutes} minutes behind its stream",
       namespace  = "AWS/Lambda", metric = "IteratorAge", statistic = "Maximum", dimensions = { FunctionName = name },
       comparison = "GreaterThanThreshold", threshold = local.latency_ms, period = 300, missing = "notBreaching",
-    } if can(function.streams) },
-    { for name, archive in local.settings.archives : "archive_lag.${name}" => {
+    } if length(local.sources[name]) > 0 },
+    { for name, delivery in local.deliveries : "firehose_lag.${name}" => {
       text       = "Firehose is ${local.latency_minutes} minutes behind its stream",
       namespace  = "AWS/Firehose", metric = "DeliveryToS3.DataFreshness", statistic = "Maximum",
       dimensions = { DeliveryStreamName = name },
-      comparison = "GreaterThanThreshold", threshold = archive.buffer_seconds + local.latency_minutes * 60,
+      comparison = "GreaterThanThreshold", threshold = delivery.buffer_seconds + local.latency_minutes * 60,
       period     = 300, missing = "notBreaching",
     } },
     { for name in local.dead_letter_queues : "dead_letter.${name}" => {

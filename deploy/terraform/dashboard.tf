@@ -14,7 +14,7 @@ locals {
     ["Clickstream", "BatchUtilization", "Job", name]]],
     ["End-to-end latency, s", "Maximum", [for name in local.streaming :
     ["Clickstream", "EndToEndLatency", "Job", name]]],
-    ["Data freshness of the archives, s", "Maximum", [for name in keys(local.settings.archives) :
+    ["Data freshness of Firehose, s", "Maximum", [for name in keys(local.deliveries) :
     ["AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", name]]],
     ["Errors of functions", "Sum", [for name in keys(local.settings.functions) :
     ["AWS/Lambda", "Errors", "FunctionName", name]]],

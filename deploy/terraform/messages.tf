@@ -2,7 +2,7 @@
 
 locals {
   dead_letter_queues = toset(concat( # functions with a trigger, and the scheduler; named <name>-dlq
-    [for name, function in local.settings.functions : name if can(function.streams)], ["schedules"],
+    [for name, streams in local.sources : name if length(streams) > 0], ["schedules"],
   ))
 }
 
@@ -60,7 +60,7 @@ resource "aws_cloudwatch_log_group" "function" {
   kms_key_id        = aws_kms_key.data.arn
 }
 
-resource "aws_cloudwatch_log_group" "archives" {
+resource "aws_cloudwatch_log_group" "deliveries" {
   name              = "/aws/kinesisfirehose/clickstream"
   retention_in_days = 365
   kms_key_id        = aws_kms_key.data.arn

@@ -10,13 +10,13 @@ locals {
   services = merge(
     { for name in keys(local.settings.jobs) : "job-${name}" => "glue.amazonaws.com" },
     { for name in keys(local.settings.functions) : "function-${name}" => "lambda.amazonaws.com" },
-    { for name in keys(local.settings.archives) : "archive-${name}" => "firehose.amazonaws.com" },
+    { for name in keys(local.deliveries) : name => "firehose.amazonaws.com" },
     { pipeline = "states.amazonaws.com", scheduler = "scheduler.amazonaws.com" },
   )
   policies = merge(
     { for name, document in data.aws_iam_policy_document.job : "job-${name}" => document.json },
     { for name, document in data.aws_iam_policy_document.function : "function-${name}" => document.json },
-    { for name, document in data.aws_iam_policy_document.archive : "archive-${name}" => document.json },
+    { for name, document in data.aws_iam_policy_document.delivery : name => document.json },
     { pipeline = data.aws_iam_policy_document.pipeline.json, scheduler = data.aws_iam_policy_document.scheduler.json },
   )
 }
@@ -139,6 +139,12 @@ data "aws_iam_policy_document" "job" {
 }
 
 locals {
+  sources = { # the streams whose records a function is invoked with: Settings.sources in deploy/settings.py
+    for name, function in local.settings.functions : name => concat(
+      try(function.streams, []),
+      name == "land_raw" ? [for stream, archive in local.settings.archives : stream if archive.by == "function"] : [],
+    )
+  }
   read_stream = [
     "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
     "kinesis:ListShards",
@@ -153,7 +159,7 @@ data "aws_iam_policy_document" "function" {
     resources = ["${aws_cloudwatch_log_group.function[each.key].arn}:*"]
   }
   dynamic "statement" {
-    for_each = try([each.value.streams], [])
+    for_each = length(local.sources[each.key]) > 0 ? [local.sources[each.key]] : []
     content {
       sid       = "ReadStreams"
       actions   = local.read_stream
@@ -161,7 +167,7 @@ data "aws_iam_policy_document" "function" {
     }
   }
   dynamic "statement" {
-    for_each = try([each.value.streams], [])
+    for_each = length(local.sources[each.key]) > 0 ? ["used"] : []
     content {
       sid       = "SendToDeadLetterQueue"
       actions   = ["sqs:SendMessage"]
@@ -193,7 +199,7 @@ data "aws_iam_policy_document" "function" {
     }
   }
   dynamic "statement" {
-    for_each = can(each.value.access) || can(each.value.streams) ? ["used"] : []
+    for_each = can(each.value.access) || length(local.sources[each.key]) > 0 ? ["used"] : []
     content {
       sid       = "Decrypt"
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -202,12 +208,12 @@ data "aws_iam_policy_document" "function" {
   }
 }
 
-data "aws_iam_policy_document" "archive" {
-  for_each = local.settings.archives
+data "aws_iam_policy_document" "delivery" {
+  for_each = local.deliveries
   statement {
     sid       = "ReadStream"
     actions   = local.read_stream
-    resources = ["${local.streams_arn}/${each.key}"]
+    resources = ["${local.streams_arn}/${each.value.stream}"]
   }
   statement {
     sid       = "Transform"
@@ -222,7 +228,7 @@ data "aws_iam_policy_document" "archive" {
   statement {
     sid       = "WriteObjects"
     actions   = ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"]
-    resources = ["${local.lake}/raw/${each.key}/*", "${local.lake}/failed/${each.key}/*"]
+    resources = ["${local.lake}/${each.value.folder}/*", "${local.lake}/failed/${each.key}/*"]
   }
   statement {
     sid       = "Decrypt"
@@ -232,7 +238,7 @@ data "aws_iam_policy_document" "archive" {
   statement {
     sid       = "Log"
     actions   = ["logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.archives.arn}:log-stream:${each.key}"]
+    resources = ["${aws_cloudwatch_log_group.deliveries.arn}:log-stream:${each.key}"]
   }
 }
 

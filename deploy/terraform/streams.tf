@@ -8,18 +8,28 @@ resource "aws_kinesis_stream" "stream" {
   stream_mode_details { stream_mode = each.value.shards == 0 ? "ON_DEMAND" : "PROVISIONED" }
 }
 
-resource "aws_kinesis_firehose_delivery_stream" "archive" {
-  for_each    = local.settings.archives
+locals {
+  deliveries = merge( # of Firehose; a name goes on with that of the stream
+    { for name, archive in local.settings.archives : "archive-${name}" => {
+      stream   = name, function = "transform_events", folder = "raw/${name}", keyed = true, buffer_mb = 128,
+      buffer_seconds = 300,
+    } if archive.by == "firehose" },
+    { for name, export in local.settings.exports : "export-${name}" => merge(export, { stream = name, keyed = false }) },
+  )
+}
+
+resource "aws_kinesis_firehose_delivery_stream" "delivery" {
+  for_each    = local.deliveries
   name        = each.key
   destination = "extended_s3"
   kinesis_source_configuration {
-    kinesis_stream_arn = aws_kinesis_stream.stream[each.key].arn
-    role_arn           = aws_iam_role.role["archive-${each.key}"].arn
+    kinesis_stream_arn = aws_kinesis_stream.stream[each.value.stream].arn
+    role_arn           = aws_iam_role.role[each.key].arn
   }
   extended_s3_configuration {
-    role_arn   = aws_iam_role.role["archive-${each.key}"].arn
+    role_arn   = aws_iam_role.role[each.key].arn
     bucket_arn = aws_s3_bucket.bucket["lake"].arn
-    prefix = "raw/${each.key}/${each.value.keyed
+    prefix = "${each.value.folder}/${each.value.keyed
       ? "arrived=!{partitionKeyFromLambda:arrived_date}/!{partitionKeyFromLambda:arrived_hour}"
     : "arrived=!{timestamp:yyyy-MM-dd}/!{timestamp:HH}"}/"
     error_output_prefix = "failed/${each.key}/!{firehose:error-output-type}/!{timestamp:yyyy-MM-dd}/"
@@ -30,7 +40,7 @@ resource "aws_kinesis_firehose_delivery_stream" "archive" {
     dynamic_partitioning_configuration { enabled = each.value.keyed }
     cloudwatch_logging_options {
       enabled         = true
-      log_group_name  = aws_cloudwatch_log_group.archives.name
+      log_group_name  = aws_cloudwatch_log_group.deliveries.name
       log_stream_name = each.key
     }
     processing_configuration {

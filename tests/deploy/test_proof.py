@@ -111,7 +111,7 @@ def test_a_job_may_do_what_its_arguments_name_and_nothing_else(account):
 
 
 def test_a_function_may_do_what_it_was_seen_to_do_and_nothing_else(account, monkeypatch):
-    monkeypatch.setenv("RAW_PATH", f"s3://{account.bucket('lake')}/raw/clickstream")
+    monkeypatch.setenv("RAW_PATH", f"s3://{account.bucket('lake')}/raw")
     for function in (land_raw._s3, simulate._kinesis, store._dynamodb):
         function.cache_clear()
     calls = {}

@@ -30,7 +30,7 @@ def account():
         for name, value in aws.environment(endpoint).items():
             patch.setenv(name, value)
         account = Account.of(Settings.read("dev"), endpoint)
-        patch.setenv("RAW_PATH", f"s3://{account.bucket('lake')}/raw/clickstream")
+        patch.setenv("RAW_PATH", f"s3://{account.bucket('lake')}/raw")
         s3, packed = account.client("s3"), package.build()
         for bucket in account.settings.buckets:
             s3.create_bucket(Bucket=account.bucket(bucket))

@@ -48,9 +48,9 @@ def stream_events(trial: Trial, monkeypatch, sent: list[bytes]) -> None:
     events_stream.main(trial.spark, arguments)
 
 
-def rebuild(trial: Trial, sent: list[bytes]) -> dict:
+def rebuild(trial: Trial, sent: list[bytes], archive=archive_by_function) -> dict:
     """Archive the records and rebuild the table from the archive, as every night."""
-    archive_events(trial, sent)
+    archive(trial, sent)
     return trial.events_batch(mode="rebuild", **EVER)
 
 
@@ -92,7 +92,7 @@ def test_events_of_the_corpus_have_their_outcome_in_the_stream_and_from_the_arch
     assert accepted(trial) + quarantined(trial, "kinesis:") == expected
     rows = trial.events()
 
-    rebuild(trial, sent)
+    rebuild(trial, sent, archive_by_firehose)
     assert accepted(trial) + quarantined(trial, "file:") == expected
     assert trial.events() == rows
 
@@ -101,7 +101,7 @@ def test_visits_of_the_corpus_have_their_outcome(trial):
     records = [*corpus("visits"), *simulated("visits")]
     assert len(records) > 150
     expected = expected_outcomes(records)
-    archive_visits(trial, [record for record, _ in records])
+    archive_by_function(trial, [record for record, _ in records])
     counts = trial.clickstream_batch()
     assert quarantined(trial, "file:") == Counter({pair: n for pair, n in expected.items() if pair[1]})
     assert Counter(row["user_id"] for row in trial.clickstream()) == Counter(users(expected))
@@ -157,7 +157,7 @@ def test_any_bytes_have_the_same_outcome_in_the_stream_and_from_the_archive(new_
 @given(sent=any_records(lambda user, note: visit(user, page_url="NOTE").encode().replace(b"NOTE", note)))
 def test_any_bytes_are_judged_as_visits_as_if_they_had_not_been_archived(spark, new_trial, sent):
     trial = new_trial()
-    archive_visits(trial, sent)
+    archive_by_function(trial, sent)
     counts = trial.clickstream_batch()
 
     schema = "data binary, origin string, arrived_at timestamp"

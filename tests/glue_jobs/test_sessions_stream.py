@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import sessions_oracle
 from pyspark.sql import functions as F
-from records import ARRIVED, VALID, corpus, expected_outcomes, quarantined, users
+from records import ARRIVED, VALID, archive_by_function, corpus, expected_outcomes, quarantined, users
 from streamed import NOON, Streamed, fails_for, sent_to
 
 import sessions_stream
@@ -285,24 +285,26 @@ def test_a_stream_that_is_not_there_is_named(live):
         live.run(sessions_stream="nowhere")
 
 
-def test_live_sessions_are_those_of_the_batch_and_of_the_rules(live):
+def test_live_sessions_are_those_of_the_archive_and_of_the_rules(live):
     random = Random(1)
     gap, lateness = timedelta(seconds=10), 60
     clicks = sorted(
         (second + random.randrange(lateness), second, f"u{random.randrange(40)}")
         for second in random.choices(range(400), k=900)
     )
-    batches, at = [], 0
+    batches, at, sent = [], 0, []
     while at < len(clicks):
         batches.append(clicks[at : at + random.randrange(100, 500)])
         at += len(batches[-1])
     for batch in batches:
         rows = [click(second, user) for _, second, user in batch]
-        live.click(batch[-1][0], *rows, *random.choices(rows, k=3))
+        rows += random.choices(rows, k=3)
+        live.click(batch[-1][0], *rows)
+        sent += [row.encode() for row in rows]
     live.run()
 
     texts = {click(second, user): (second, user) for _, second, user in clicks}
-    live.trial.send(sorted(texts))
+    archive_by_function(live.trial, sent, at=NOON)
     live.trial.sessions_batch(source="clicks", raw_path=str(live.trial.raw), gap_seconds=10)
     columns = ("user_id", "session_number", "session_id", "session_key", "event_count")
     found = sorted(tuple(sent[name] for name in columns) for sent in live.live().values())

@@ -16,7 +16,7 @@ from lambdas import land_raw
 from local import aws
 from local.aws import event_sources
 
-RAW_PATH = "s3://lake/raw/clickstream"
+PATH = "s3://lake/raw/clickstream"
 TEN = datetime(2024, 3, 17, 10, 59, 59, tzinfo=UTC).timestamp()
 ELEVEN = TEN + 1
 NOT_BASE64 = "caf\xe9"
@@ -79,7 +79,7 @@ class S3:
         return b"".join(gzip.decompress(self.objects[name]) for name in sorted(self.objects))
 
     def names(self):
-        return [name.removeprefix(f"{RAW_PATH}/") for name in self.objects]
+        return [name.removeprefix(f"{PATH}/") for name in self.objects]
 
 
 def counted(capsys):
@@ -90,7 +90,7 @@ def counted(capsys):
 def test_the_documented_event_is_archived_by_its_hour(endpoint, monkeypatch, capsys):
     for name, value in aws.environment(endpoint).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("RAW_PATH", RAW_PATH)
+    monkeypatch.setenv("RAW_PATH", "s3://lake/raw")
     land_raw._s3.cache_clear()  # noqa: SLF001  # another test may have called the function elsewhere
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="lake")
@@ -106,7 +106,7 @@ def test_the_documented_event_is_archived_by_its_hour(endpoint, monkeypatch, cap
 def test_objects_for_which_no_time_is_left_are_reported(capsys):
     s3, left = S3(), iter([True, False, False])
     records = [record(b"1"), record("not base64"), record(b"2"), record(b"3"), record("not base64"), record(b"4")]
-    answer = land_raw.archive(records, RAW_PATH, s3, lambda: next(left))
+    answer = land_raw.archive(records, PATH, s3, lambda: next(left))
     assert sorted(reported(answer)) == [number(records[at]) for at in (1, 2, 4, 5)]
     assert len(s3.objects) == 1
     assert counted(capsys)["out_of_time"] == 3
@@ -122,9 +122,9 @@ def test_a_missing_bucket_reports_the_batch(endpoint):
 def test_a_retry_writes_the_same_bytes_under_the_same_name():
     records = [record(b'{"n":1}'), record(b'{"n":2}')]
     once, twice = S3(), S3()
-    land_raw.archive(records, RAW_PATH, once)
+    land_raw.archive(records, PATH, once)
     for _ in range(2):
-        land_raw.archive(records, f"{RAW_PATH}/", twice)
+        land_raw.archive(records, PATH, twice)
     assert once.objects == twice.objects
     assert all(body[4:8] == bytes(4) for body in once.objects.values())  # gzip's time of writing
     first, last = map(number, records)
@@ -134,7 +134,7 @@ def test_a_retry_writes_the_same_bytes_under_the_same_name():
 def test_a_batch_over_an_hours_end_makes_an_object_for_each_hour():
     s3 = S3()
     records = [record(b"1", TEN), record(b"2", TEN), record(b"3", ELEVEN)]
-    assert reported(land_raw.archive(records, RAW_PATH, s3)) == []
+    assert reported(land_raw.archive(records, PATH, s3)) == []
     assert [name[:21] for name in s3.names()] == ["arrived=2024-03-17/10", "arrived=2024-03-17/11"]
     assert s3.lines() == [b"1", b"2", b"3"]
 
@@ -155,29 +155,29 @@ def test_a_batch_over_an_hours_end_makes_an_object_for_each_hour():
 )
 def test_a_record_is_a_line(sent, line):
     s3 = S3()
-    land_raw.archive([record(sent)], RAW_PATH, s3)
+    land_raw.archive([record(sent)], PATH, s3)
     assert s3.lines() == [line]
 
 
 def test_an_unreadable_record_is_reported_and_a_retry_writes_the_same_objects(capsys):
     s3 = S3()
     records = [record(b"1"), record(NOT_BASE64), record(b""), record(b"2"), record(b"3")]
-    assert reported(land_raw.archive(records, RAW_PATH, s3)) == [number(records[1])]
+    assert reported(land_raw.archive(records, PATH, s3)) == [number(records[1])]
     counts = {"records": 5, "unreadable": 1, "archived": 4, "objects": 2}
     assert counted(capsys) == {"function": "land_raw"} | counts
     archived = dict(s3.objects)
-    land_raw.archive(records[1:], RAW_PATH, s3)  # as Lambda retries
+    land_raw.archive(records[1:], PATH, s3)  # as Lambda retries
     assert s3.objects == archived
 
 
 def test_when_s3_fails_for_an_object_the_others_are_archived_and_it_is_retried(capsys):
     records = [record(b"1", TEN), record(b"2", ELEVEN), record(b"3", ELEVEN), record(NOT_BASE64), record(b"4", ELEVEN)]
     s3 = S3(throttles=lambda key: number(records[1]) in key)
-    assert sorted(reported(land_raw.archive(records, RAW_PATH, s3))) == [number(records[1]), number(records[3])]
+    assert sorted(reported(land_raw.archive(records, PATH, s3))) == [number(records[1]), number(records[3])]
     assert s3.lines() == [b"1", b"4"]
     assert counted(capsys)["failed"] == 2
     s3.throttles = lambda _: False
-    assert reported(land_raw.archive(records[1:], RAW_PATH, s3)) == [number(records[3])]
+    assert reported(land_raw.archive(records[1:], PATH, s3)) == [number(records[3])]
     assert s3.lines() == [b"1", b"4", b"2", b"3"]
 
 
@@ -198,12 +198,12 @@ def test_every_record_is_archived_once_through_failures_and_retries(sent, random
     records = [record(*row) for row in sorted(sent, key=lambda row: row[1])]
     s3 = S3(throttles)
     trigger = event_sources.Trigger(
-        None, lambda event, _: land_raw.archive(event["Records"], RAW_PATH, s3), retries=len(records)
+        None, lambda event, _: land_raw.archive(event["Records"], PATH, s3), retries=len(records)
     )
     trigger.deliver(records)
     alone = S3()
     for one in records:
-        land_raw.archive([one], RAW_PATH, alone)
+        land_raw.archive([one], PATH, alone)
     assert s3.text() == alone.text()
     assert bool(trigger.discarded) == any(one["kinesis"]["data"] == NOT_BASE64 for one in records)
 
@@ -237,7 +237,7 @@ def test_a_stream_is_archived_once_by_a_function_that_fails_now_and_then(endpoin
 
 def test_a_poison_record_does_not_hold_up_the_stream():
     s3 = S3()
-    trigger = event_sources.Trigger(None, lambda event, _: land_raw.archive(event["Records"], RAW_PATH, s3))
+    trigger = event_sources.Trigger(None, lambda event, _: land_raw.archive(event["Records"], PATH, s3))
     records = [record(b"1"), record(NOT_BASE64), record(b"2")]
     trigger.deliver(records)
     trigger.deliver([record(b"3")])

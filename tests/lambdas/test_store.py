@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from deploy.settings import Settings
 from lambdas import store
+from lambdas.streams import stream_of
 from local import aws
 from local.aws import event_sources
 
@@ -205,13 +206,13 @@ def test_a_consumer_with_enhanced_fan_out_reads_the_same_stream(monkeypatch):
     ],
 )
 def test_a_stream_is_known_by_any_of_its_arns(arn, stream):
-    assert store.stream_of(arn) == stream
+    assert stream_of(arn) == stream
 
 
 @pytest.mark.parametrize("arn", ["arn:aws:dynamodb:us-east-1:123456789012:table/sessions/stream/1", "sessions", ""])
 def test_what_is_no_streams_arn_is_an_error(arn):
     with pytest.raises(ValueError, match="is not the ARN of a stream"):
-        store.stream_of(arn)
+        stream_of(arn)
 
 
 WRONG = [None, "", 1.5, True, [], {}, "x" * 2049, "\ud800", float("nan")]

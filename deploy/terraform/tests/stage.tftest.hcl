@@ -98,7 +98,7 @@ run "prod" {
     condition = toset(keys(aws_iam_role.role)) == toset(concat(
       [for name in keys(local.settings.jobs) : "job-${name}"],
       [for name in keys(local.settings.functions) : "function-${name}"],
-      [for name in keys(local.settings.archives) : "archive-${name}"],
+      keys(local.deliveries),
       ["pipeline", "scheduler"],
     ))
     error_message = "a role is missing, or belongs to nothing"
