@@ -23,6 +23,11 @@ RUNS = {  # what a run has to be given besides
         {"source": "live_sessions", "raw_path": "s3://${lake}/raw/clicks"},
         {"source": "page_views", "page_views_stream": "page_views"},
     ],
+    "sessions_batch": [
+        {},
+        {"source": "clicks", "raw_path": "s3://${lake}/raw/clicks"},
+        {"source": "visits", "raw_path": "s3://${lake}/raw/clickstream"},
+    ],
 }
 
 
@@ -164,7 +169,7 @@ SENTENCES = [
     ({"jobs": {"replay": {"access": {"streams": ["evnts"]}}}}, "jobs.replay.access.streams: there is no evnts"),
     ({"functions": {"store": {"streams": ["evnts"]}}}, "functions.store.streams: there is no evnts; there are clicks"),
     ({"functions": {"store": {"access": {"set": ["live"]}}}}, "functions.store.access.set: there is no live; there"),
-    ({"exports": {"page_views": {"function": "nothing"}}}, "exports.page_views.function: there is no nothing; there are"),
+    ({"exports": {"page_views": {"function": "nothing"}}}, "exports.page_views.function: there is no nothing; there"),
     ({"archives": {"events": {"by": "hand"}}}, "archives.events.by must be 'function' or 'firehose', not 'hand'"),
     # wrong types
     ({"jobs": {"replay": {"workers": "7"}}}, "jobs.replay.workers must be a valid integer, not '7'"),
@@ -193,7 +198,7 @@ SENTENCES = [
     ({"buckets": {"lake": {"infrequent_days": 7}}}, "buckets.lake.infrequent_days must be 0, for never, or at least"),
     ({"dynamodb": {"live_sessions": {"ttl_days": 0}}}, "dynamodb.live_sessions.ttl_days must be greater than or equal"),
     ({"dynamodb": {"live_sessions": {"key": []}}}, "dynamodb.live_sessions.key must have at least 1 item"),
-    ({"exports": {"page_views": {"buffer_seconds": 5}}}, "exports.page_views.buffer_seconds must be greater than or equal"),
+    ({"exports": {"page_views": {"buffer_seconds": 5}}}, "exports.page_views.buffer_seconds must be greater than or"),
     ({"athena": {"scan_limit_gb": 0}}, "athena.scan_limit_gb must be greater than or equal to 1, not 0"),
     ({"functions": {"store": {"memory_mb": 64}}}, "functions.store.memory_mb must be greater than or equal to 128"),
     ({"functions": {"store": {"timeout_seconds": 901}}}, "functions.store.timeout_seconds must be less than or equal"),

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from records import (
     ARRIVED,
     VALID,
-    archive_events,
-    archive_visits,
+    archive_by_firehose,
+    archive_by_function,
     corpus,
     expected_outcomes,
     lines_of,

@@ -96,7 +96,7 @@ def test_the_documented_event_is_archived_by_its_hour(endpoint, monkeypatch, cap
     s3.create_bucket(Bucket="lake")
     assert land_raw.handler(DOCUMENTED, event_sources.Context()) == {"batchItemFailures": []}
     number = "49590338271490256608559692538361571095921575989136588898"
-    key = f"raw/clickstream/arrived=2018-12-17/22/shardId-000000000006-{number}-{number}.json.gz"
+    key = f"raw/lambda-stream/arrived=2018-12-17/22/shardId-000000000006-{number}-{number}.json.gz"
     assert [found["Key"] for found in s3.list_objects_v2(Bucket="lake")["Contents"]] == [key]
     body = s3.get_object(Bucket="lake", Key=key)["Body"].read()
     assert gzip.decompress(body) == b"Hello, this is a test.\n"
