@@ -46,7 +46,7 @@ class Arguments:
     session_events_table: Annotated[Table, "where the events of sessions go"]
     quarantine_table: Annotated[Table, "where rows go that break a rule"]
     source: Annotated[Literal["events", "clicks", "app_clicks", "visits"], "what is read"] = "events"
-    events_table: Annotated[Table | None, "where the source is events, and only there"] = None
+    events_table: Annotated[Table | None, "read where the source is events; a deployed job is always given it"] = None
     raw_path: Annotated[
         str | None, f"where the source is another, and only there: files are read {raw_archive.FORMS}"
     ] = None
@@ -61,11 +61,11 @@ class Arguments:
 
     def __post_init__(self) -> None:
         check_dates(self.start_date, self.end_date)
-        needed, other = ("events_table", "raw_path")[:: 1 if self.source == "events" else -1]
+        needed = "events_table" if self.source == "events" else "raw_path"
         if not getattr(self, needed):
             raise errors.ArgumentError(f"--{needed} missing; --source {self.source} needs it")
-        if getattr(self, other):
-            raise errors.ArgumentError(f"--{other} is not for --source {self.source}")
+        if self.source == "events" and self.raw_path:
+            raise errors.ArgumentError("--raw_path is not for --source events")
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:

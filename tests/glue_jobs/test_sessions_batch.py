@@ -177,5 +177,5 @@ def test_a_source_needs_its_own_input():
     given = {"sessions_table": Table("s"), "session_events_table": Table("e"), "quarantine_table": Table("q")}
     with pytest.raises(errors.ArgumentError, match="--events_table missing; --source events needs it"):
         sessions_batch.Arguments(**given)
-    with pytest.raises(errors.ArgumentError, match="--events_table is not for --source clicks"):
-        sessions_batch.Arguments(**given, source="clicks", raw_path="raw", events_table=Table("events"))
+    with pytest.raises(errors.ArgumentError, match="--raw_path is not for --source events"):
+        sessions_batch.Arguments(**given, raw_path="raw", events_table=Table("events"))
