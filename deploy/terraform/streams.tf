@@ -11,7 +11,7 @@ resource "aws_kinesis_stream" "stream" {
 locals {
   deliveries = merge( # of Firehose; a name goes on with that of the stream
     { for name, archive in local.settings.archives : "archive-${name}" => {
-      stream   = name, function = "transform_events", folder = "raw/${name}", keyed = true, buffer_mb = 128,
+      stream         = name, function = "transform_events", folder = "raw/${name}", keyed = true, buffer_mb = 128,
       buffer_seconds = 300,
     } if archive.by == "firehose" },
     { for name, export in local.settings.exports : "export-${name}" => merge(export, { stream = name, keyed = false }) },

@@ -150,14 +150,14 @@ run "a_disposable_stage_can_be_taken_down_with_its_data" {
   }
 }
 
-run "a_small_stage_has_no_shards" {
+run "a_small_stage_has_a_shard_a_stream" {
   command = plan
   variables {
     stage = "small"
   }
   assert {
-    condition     = alltrue([for s in aws_kinesis_stream.stream : s.stream_mode_details[0].stream_mode == "ON_DEMAND"])
-    error_message = "a stream is paid for by the shard"
+    condition     = alltrue([for s in aws_kinesis_stream.stream : s.shard_count == 1])
+    error_message = "a stream has more than a shard"
   }
 }
 
