@@ -92,14 +92,15 @@ class Trial:
 
     def rewrite(self, table: str) -> None:
         """Compact a table, whatever its files are like; no row changes."""
-        self._call("rewrite_data_files", f"table => '{table}', options => map('rewrite-all', 'true')")
+        self._call("rewrite_data_files", table, "options => map('rewrite-all', 'true')")
 
     def expire(self, table: str) -> None:
         """Expire all snapshots of a table that may be: of each branch all but the current one."""
-        self._call("expire_snapshots", f"table => '{table}', older_than => timestamp '2100-01-01', retain_last => 1")
+        self._call("expire_snapshots", table, "older_than => timestamp '2100-01-01', retain_last => 1")
 
-    def _call(self, procedure: str, arguments: str) -> None:
-        self.spark.sql(f"call lake.system.{procedure}({arguments})").collect()
+    def _call(self, procedure: str, table: str, arguments: str) -> None:
+        self.spark.sql(f"refresh table {table}")  # a stream has sessions of its own, which write
+        self.spark.sql(f"call lake.system.{procedure}(table => '{table}', {arguments})").collect()
 
     def replay(self, source: str, **arguments: Any) -> Row:
         """Run the job for the tables of this lake and return its counts."""

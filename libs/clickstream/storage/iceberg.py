@@ -201,22 +201,16 @@ class Commit:
 def latest_commit(spark: SparkSession, table: str) -> Commit | None:
     """Return the snapshot properties of the latest run whose rows readers see, also where the snapshot has expired."""
     java = _table(spark, full_name(spark, table))
-    snapshot = java.currentSnapshot()
-    if snapshot is None:
-        return None
-    kept = json.loads(dict(java.properties()).get(LATEST_COMMIT, "{}"))
-    at, is_current = snapshot.snapshotId(), True
-    while at is not None:
-        if at == kept.get("snapshot"):
-            return Commit(kept["properties"], is_current)
-        snapshot = java.snapshot(at)
-        if snapshot is None:  # it has expired, and with it what came before
-            return Commit(kept["properties"], is_current=False) if kept else None
-        if properties := _properties_of(snapshot):
+    is_current, oldest = True, None
+    for oldest in _lineage(java, java.currentSnapshot()):
+        if properties := _properties_of(oldest):
             return Commit(properties, is_current)
-        is_current &= str(snapshot.operation()) == "replace"
-        at = snapshot.parentId()
-    return None
+        is_current &= str(oldest.operation()) == "replace"
+    kept = dict(java.properties()).get(LATEST_COMMIT)
+    if kept is None or oldest is None or oldest.parentId() is None:  # no snapshot of a run has expired
+        return None
+    latest = json.loads(kept)
+    return Commit(latest["properties"], is_current and latest["snapshot"] == oldest.parentId())
 
 
 def rollback_to(spark: SparkSession, table: str, properties: Mapping[str, str]) -> bool:
