@@ -92,7 +92,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         with tables.open_branches(given.progress) as branches:
             tables.write(load, given, *branches)
             counts = load.publish(*branches)
-    run_reports.write(spark, "sessions_batch", arguments, counts)
+    run_reports.write(spark, "sessions_batch", arguments, counts.as_dict())
 
 
 def read_events(load: Load, tables: SessionTables, latest: iceberg.Commit | None, arguments: Arguments) -> Input:

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import clickstream_batch
 import events_batch
+import maintain
 import replay
 import sessions_batch
 from clickstream import schemas
@@ -109,6 +110,11 @@ class Trial:
             "clickstream": {"clickstream_path": self.clickstream_path},
         }
         return self._run(replay, {"source": source} | targets.get(source, {}) | arguments)
+
+    def maintain(self, *tables: str, **arguments: Any) -> Row:
+        """Run the job for tables of this lake, by name, and return its counts."""
+        given = {f"{name}_table": getattr(self, f"{name}_table") for name in tables}
+        return self._run(maintain, {"quarantine_table": None} | given | arguments)
 
     def _run(self, job: Any, arguments: Row) -> Row:
         reports = self.run_reports_path / uuid4().hex

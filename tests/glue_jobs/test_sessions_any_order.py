@@ -61,7 +61,8 @@ def users() -> st.SearchStrategy:
 def upkeep() -> st.SearchStrategy:
     """Rewrite and expire tables, in any order, before each run."""
     step = st.tuples(
-        st.sampled_from(["rewrite", "expire"]), st.sampled_from(["events_table", "session_events_table", "sessions_table"])
+        st.sampled_from(["rewrite", "expire"]),
+        st.sampled_from(["events_table", "session_events_table", "sessions_table"]),
     )
     return st.lists(st.lists(step, max_size=6), min_size=RUNS, max_size=RUNS)
 

@@ -127,9 +127,7 @@ class SessionTables:
 
     def _remake_sessions(self, load: Load, latest: iceberg.Commit) -> None:
         """Put the sessions of ``session_events`` in place of those stored, in the name of the latest run."""
-        logger.warning(
-            "%s may be of another run than %s, and is made anew of it", self.sessions, self.session_events
-        )
+        logger.warning("%s may be of another run than %s, and is made anew of it", self.sessions, self.session_events)
         with iceberg.open_branch(
             self.spark, self.sessions, schemas.SESSIONS, latest.properties, iceberg.MERGE_ON_READ
         ) as branch:
