@@ -1,24 +1,41 @@
-"""A record's bytes -> lines: a producer sends one JSON object a record, or several as lines."""
+"""A record's bytes -> lines and JSON objects, by the rule of docs/architecture.md, "How a record becomes events"."""
 
 import json
+import re
+from decimal import Decimal
+from typing import Any, NoReturn
 
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)  # a number may have any number of digits
+WHITE_SPACE = b" \t\r\n"  # JSON's own
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"(\r\n|\n|\r)\Z")
 
 
-def split(data: bytes) -> list[bytes]:
-    """Split into lines without their line feeds, leaving out those of white space only.
+def split(record: bytes) -> list[bytes]:
+    """Return the record if it is one object or one line, else its lines; none is of white space only."""
+    text = _LINE_END.sub(b"", record, count=1).removeprefix(BYTE_ORDER_MARK)
+    is_whole = b"\n" not in text or read_object(text.decode(errors="replace")) is not None
+    lines = [text] if is_whole else re.split(rb"\r?\n", text)
+    return [line for line in lines if line.strip(WHITE_SPACE)]
 
-    Bytes stay as sent, with one exception: an object that spans several lines becomes one line. Its line feeds can only
-    stand between tokens, so spaces replace them.
+
+def read_object(text: str) -> dict[str, Any] | None:
+    """Parse a text that is exactly one JSON object; of a name that comes twice the last value counts, but for null.
+
+    Whole numbers become ``Decimal``, which has any number of digits.
     """
-    if b"\n" in data.strip() and is_object(data):
-        return [data.replace(b"\n", b" ")]
-    return [line for line in data.split(b"\n") if line.strip()]
-
-
-def is_object(text: bytes) -> bool:
-    """Whether the text is exactly one JSON object, in UTF-8."""
     try:
-        return isinstance(_DECODER.decode(text.decode()), dict)
+        read = _DECODER.decode(text)
     except (ValueError, RecursionError):  # the latter: thousands of brackets
-        return False
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _last_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN, Infinity
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_last_of_each, parse_int=Decimal, parse_constant=_no_json, strict=False)

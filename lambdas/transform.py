@@ -32,10 +32,11 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from clickstream.transforms import transitions
+from clickstream.transforms import texts, transitions
 from lambdas import archive_lines, json_lines
 
 # 6 MB, of which AWS's own samples use as much: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -44,14 +45,8 @@ ENVELOPE_BYTES = 160  # the most that a record's result takes beside its id and 
 HOUR_MS = 3_600_000
 
 _VIEW, _CSV, _NUMBER = (re.compile(pattern) for pattern in (transitions.VIEW, transitions.CSV, transitions.NUMBER))
-_NO_TEXT = re.compile(rf"{transitions.CONTROL}|[\ud800-\udfff]")  # half of a surrogate pair has no bytes
+_NO_TEXT = re.compile(rf"{texts.CONTROL_CHARACTER}|[\ud800-\udfff]")  # half of a surrogate pair has no bytes
 
-
-def _last_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if value is not None}
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_last_of_each, parse_int=float)  # of any number of digits
 
 Row = tuple[str, str, str, int]
 Result = dict[str, Any]
@@ -87,10 +82,10 @@ def to_csv(data: bytes) -> Converted:
 def _row(line: bytes) -> Row | None:
     """Judge a line as ``transforms.page_views`` does."""
     try:
-        text = line.removesuffix(b"\r").decode()
+        text = line.decode()
     except UnicodeDecodeError:
         return None
-    columns = _of_view(line) if _VIEW.match(text) else _of_transition(text)
+    columns = _of_view(text) if _VIEW.match(text) else _of_transition(text)
     if columns is None:
         return None
     prev, page, kind, n = columns
@@ -111,14 +106,14 @@ def _of_transition(text: str) -> list[str] | None:
         if found is None:
             return None
         columns = [column[1:-1].replace('""', '"') if column[:1] == '"' else column for column in found.groups()]
-    return [column.strip(" ") for column in columns]
+    return [column.strip(texts.WHITE_SPACE) for column in columns]
 
 
-def _of_view(line: bytes) -> list[str] | None:
-    if not json_lines.is_object(line):
+def _of_view(text: str) -> list[str] | None:
+    view = json_lines.read_object(text)
+    if view is None or not _is_id(view.get("user_id", "")):
         return None
-    view = _DECODER.decode(line.decode())
-    named = {name: value.strip(" ") for name, value in view.items() if isinstance(value, str)}
+    named = {name: value.strip(texts.WHITE_SPACE) for name, value in view.items() if isinstance(value, str)}
     prev, kind = (named.get(name, "") for name in ("referrer_url", "event_type"))
     return [
         prev if _is_text(prev) else "other-empty",
@@ -126,6 +121,13 @@ def _of_view(line: bytes) -> list[str] | None:
         kind if _is_text(kind) else "view",
         "1",
     ]
+
+
+def _is_id(value: Any) -> bool:
+    """Whether it is an id, or none: ``transforms.fields`` has the rule."""
+    text = str(value).strip(texts.WHITE_SPACE)
+    is_kind = isinstance(value, str | Decimal)
+    return is_kind and not _NO_TEXT.search(text) and len(text.encode()) <= texts.LONGEST_USER_ID
 
 
 def _is_text(column: str) -> bool:

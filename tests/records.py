@@ -1,22 +1,23 @@
 r"""Records as a stream holds them, the lines that they are made of, and the functions that archive them.
 
-A corpus (``tests/corpus/<input>.txt``) has a record a line:
+The corpus of an input (``INPUTS``) is made of files in ``tests/corpus``, with a record a line:
 
     outcome ; outcome | record
 
 with an outcome for each line of the record: ``valid``, or the reasons to quarantine it. In the record ``\n``, ``\r``,
-``\t``, ``\\`` and ``\x00`` stand for bytes, ``<event>`` and ``<visit>`` for the fields of a good one, ``<id>`` for
-an id of its own. What begins with ``#`` is a comment.
+``\t``, ``\\`` and ``\x00`` stand for bytes, ``<id>`` for an id of its own, and other words in brackets for what the
+input has in their place. What begins with ``#`` is a comment.
 """
 
 import json
 import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trial import Trial
 
@@ -25,12 +26,46 @@ from local.aws import event_sources
 
 CORPUS = Path(__file__).parent / "corpus"
 ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\"}
-EVENT = b'"event_uuid":"<id>","event_name":"payment:order","created_at":1710670530'
-VISIT = b'"user_id":"<id>","event_time":"2024-03-17T10:15:30Z"'
 NO_TEXT = (b"\x1f\x8b", b"\xf3\x89\x9a\xc2")  # gzip; many records in one, by the Kinesis Producer Library
 SHARD = "shardId-000000000000"
 ARRIVED = datetime(2026, 1, 2, 12, 34, 56, tzinfo=UTC)
 FOLDER = "arrived=!{partitionKeyFromLambda:arrived_date}/!{partitionKeyFromLambda:arrived_hour}/"
+
+
+class Input(NamedTuple):
+    """Files of the corpus, and what the words in brackets stand for; those of ``others`` are in the outcomes, too."""
+
+    files: tuple[str, ...]
+    others: dict[str, str]
+
+
+def _timed(field: str, known: str, missing: str, *files: str, **others: str) -> Input:
+    time = f'"{field}":"2024-03-17T10:15:30Z"'
+    words = {"<fields>": "<user>,<time>", "<user>": known, "<time>": time, "<field>": field, "<missing>": missing}
+    return Input(("lines", *files), words | others)
+
+
+_USER, _NO_USER = '"user_id":"<id>"', "user_id_missing event_time_missing"
+INPUTS = {
+    "events": Input(
+        ("lines", "events"),
+        {
+            "<fields>": '"event_uuid":"<id>","event_name":"payment:order","created_at":1710670530',
+            "<missing>": "event_uuid_missing event_name_missing created_at_missing",
+        },
+    ),
+    "visits": _timed("event_time", _USER, _NO_USER, "activity"),
+    "clicks": _timed("event_timestamp", _USER, _NO_USER, "activity"),
+    "app_clicks": _timed("client_timestamp", _USER, _NO_USER, "activity"),
+    "page_views": _timed(
+        "event_time",
+        '"page_url":"/a"',
+        "page_missing event_time_missing",
+        "views",
+        "page_transitions",
+        not_a_json_object="not_a_view",
+    ),
+}
 
 Reasons = tuple[str, ...]
 VALID: Reasons = ()
@@ -39,17 +74,20 @@ Outcomes = Counter[tuple[bytes, Reasons]]  # of lines
 
 def corpus(name: str) -> list[tuple[bytes, list[Reasons]]]:
     """Read the records of an input, each with the outcomes of its lines."""
-    rows = (CORPUS / f"{name}.txt").read_bytes().splitlines()
-    return [_read(row, number) for number, row in enumerate(rows, 1) if row and not row.startswith(b"#")]
+    files, others = INPUTS[name]
+    texts = [(file, (CORPUS / f"{file}.txt").read_text()) for file in files]
+    rows = [(file, number, row) for file, text in texts for number, row in enumerate(text.split("\n"), 1)]
+    return [_read(f"{file}-{number}", row, others) for file, number, row in rows if row and not row.startswith("#")]
 
 
-def _read(row: bytes, number: int) -> tuple[bytes, list[Reasons]]:
-    outcomes, _, escaped = row.partition(b" | ")
-    record = re.sub(rb"\\(n|r|t|\\|x[0-9a-f]{2})", _unescaped, escaped)
+def _read(id_: str, row: str, others: dict[str, str]) -> tuple[bytes, list[Reasons]]:
+    for word, other in others.items():
+        row = row.replace(word, other)
+    outcomes, _, escaped = row.partition(" | ")
+    record = re.sub(rb"\\(n|r|t|\\|x[0-9a-f]{2})", _unescaped, escaped.encode())
     unique = count(1)
-    record = record.replace(b"<event>", EVENT).replace(b"<visit>", VISIT)
-    record = re.sub(b"<id>", lambda _: b"line-%d-%d" % (number, next(unique)), record)
-    reasons = [tuple(outcome.split()) for outcome in outcomes.decode().split(" ; ")]
+    record = re.sub(b"<id>", lambda _: f"{id_}-{next(unique)}".encode(), record)
+    reasons = [tuple(outcome.split()) for outcome in outcomes.split(" ; ")]
     return record, [VALID if outcome == ("valid",) else outcome for outcome in reasons]
 
 
@@ -59,7 +97,7 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 def lines_of(record: bytes) -> list[bytes]:
     """Take a record apart by the rule of docs/architecture.md, with another parser than the jobs'."""
-    text = re.sub(rb"(\r\n|\n|\r)\Z", b"", record)
+    text = re.sub(rb"(\r\n|\n|\r)\Z", b"", record).removeprefix("\ufeff".encode())
     if is_object(text) or text.startswith(NO_TEXT):
         return [text]
     lines = [line for line in re.split(rb"\r?\n", text) if line.strip(b" \t\r\n")]
@@ -80,6 +118,19 @@ def _no_json(constant: str) -> None:
 def expected_outcomes(records: list[tuple[bytes, list[Reasons]]]) -> Outcomes:
     """Pair the lines of each record with their outcomes."""
     return Counter(pair for record, outcomes in records for pair in zip(lines_of(record), outcomes, strict=True))
+
+
+def users(expected: Outcomes) -> list[str]:
+    """Return the user of every valid line."""
+    valid = [json.loads(line, strict=False) for line, reasons in expected.elements() if not reasons]
+    return [str(fields["user_id"]).strip(" \xa0\u200b") for fields in valid]
+
+
+def quarantined(trial: Trial, origin: str) -> Outcomes:
+    """Read the lines in the quarantine that came from an origin that begins so."""
+    rows = [row for row in trial.quarantine() if row["origin"].startswith(origin)]
+    texts = [b64decode(row["raw"]) if row["is_base64"] else row["raw"].encode() for row in rows]
+    return Counter(zip(texts, (tuple(row["reasons"]) for row in rows), strict=True))
 
 
 class Stream:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from pyspark.sql import functions as F
+from records import corpus
 
 from clickstream import schemas
 from clickstream.transforms import activity, events, json_records, live_sessions, page_views, visits
@@ -222,3 +223,11 @@ def test_a_line_that_is_not_utf8_is_bad_to_both_and_kept_as_sent(spark):
         (b"a\tCaf\xe9\tlink\t1", ["not_utf8"]),
         (b"a\tb\tlink\t2", None),
     ]
+
+
+def test_the_function_makes_a_row_of_every_valid_page_view_of_the_corpus():
+    records = corpus("page_views")
+    rows = through_firehose(transform.page_transitions, [record for record, _ in records])
+    for (record, outcomes), of_record in zip(records, rows, strict=True):
+        valid = [reasons for reasons in outcomes if all(reason.startswith("event_time_") for reason in reasons)]
+        assert (record, len((of_record or b"").splitlines())) == (record, len(valid))

@@ -1,6 +1,6 @@
 locals {
   streaming   = [for name, job in local.settings.jobs : name if job.kind == "streaming"]
-  row_metrics = ["Read", "Written", "Duplicate", "Conflict", "Quarantined"]
+  row_metrics = ["Read", "Written", "Duplicate", "Conflict", "Quarantined", "Unprocessable"]
   charts = [ # title, statistic, and namespace, metric, dimension, value of each line
     ["Records in", "Sum", [for name in keys(local.settings.streams) :
     ["AWS/Kinesis", "IncomingRecords", "StreamName", name]]],

@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 
 import pytest
 from pyspark.sql import functions as F
+from records import ARRIVED, corpus, expected_outcomes, quarantined
 from streamed import NOON, Streamed, fails_for, sent_to
 
 import page_views_stream
@@ -226,3 +227,14 @@ def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on
     page_views.put(view("/a", "cyd"), view("/a", "dan"), again=1)  # <- Glue reads on from where it began
     page_views.run()
     assert page_views.stored() == {("/a", "12:00"): (3, 3), ("/b", "12:00"): (1, 1)}
+
+
+@pytest.mark.single
+def test_records_of_the_corpus_have_their_outcome(page_views):
+    records = corpus("page_views")
+    assert len(records) > 250
+    expected = expected_outcomes(records)
+    page_views.put(*[record for record, _ in records], at=ARRIVED)
+    page_views.run(allowed_lateness_minutes=PositiveInt(2100 * 366 * 24 * 60))  # <- late are none
+    assert quarantined(page_views.trial, "kinesis:") == Counter({pair: n for pair, n in expected.items() if pair[1]})
+    assert ("/a", "10:15") in page_views.stored()

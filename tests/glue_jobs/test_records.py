@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
@@ -12,7 +11,17 @@ import properties
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import ARRIVED, VALID, archive_events, archive_visits, corpus, expected_outcomes, lines_of
+from records import (
+    ARRIVED,
+    VALID,
+    archive_events,
+    archive_visits,
+    corpus,
+    expected_outcomes,
+    lines_of,
+    quarantined,
+    users,
+)
 from streamed import Streamed
 from trial import Trial, event, plain, visit
 
@@ -43,12 +52,6 @@ def rebuild(trial: Trial, sent: list[bytes]) -> dict:
     """Archive the records and rebuild the table from the archive, as every night."""
     archive_events(trial, sent)
     return trial.events_batch(mode="rebuild", **EVER)
-
-
-def quarantined(trial: Trial, origin: str) -> Counter:
-    rows = [row for row in trial.quarantine() if row["origin"].startswith(origin)]
-    texts = [b64decode(row["raw"]) if row["is_base64"] else row["raw"].encode() for row in rows]
-    return Counter(zip(texts, (tuple(row["reasons"]) for row in rows), strict=True))
 
 
 def accepted(trial: Trial) -> Counter:
@@ -101,8 +104,7 @@ def test_visits_of_the_corpus_have_their_outcome(trial):
     archive_visits(trial, [record for record, _ in records])
     counts = trial.clickstream_batch()
     assert quarantined(trial, "file:") == Counter({pair: n for pair, n in expected.items() if pair[1]})
-    users = Counter(json.loads(line, strict=False)["user_id"] for line, reasons in expected if not reasons)
-    assert Counter(row["user_id"] for row in trial.clickstream()) == users
+    assert Counter(row["user_id"] for row in trial.clickstream()) == Counter(users(expected))
     assert counts["read"] == expected.total()
 
 

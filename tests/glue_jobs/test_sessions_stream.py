@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import sessions_oracle
 from pyspark.sql import functions as F
+from records import ARRIVED, VALID, corpus, expected_outcomes, quarantined, users
 from streamed import NOON, Streamed, fails_for, sent_to
 
 import sessions_stream
@@ -18,6 +20,7 @@ from clickstream.storage import kinesis_sink, quarantine
 from clickstream.transforms import sessions
 from lambdas import store
 from local import aws
+from simulator import Options, arrivals
 
 SECOND = timedelta(seconds=1)
 
@@ -320,3 +323,17 @@ def test_live_sessions_are_those_of_the_batch_and_of_the_rules(live):
 
 def _iso(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+@pytest.mark.single
+@pytest.mark.parametrize("source", ["clicks", "app_clicks", "visits"])
+def test_records_of_the_corpus_have_their_outcome(live, source):
+    simulated = [(line, [VALID]) for _, _, line in arrivals(source, Options(rows=40, duplicates=0, malformed=0))]
+    records = [*corpus(source), *simulated]
+    assert len(records) > 200
+    expected = expected_outcomes(records)
+    live.put(*[record for record, _ in records], at=ARRIVED)
+    live.run(source=source)
+    assert quarantined(live.trial, "kinesis:") == Counter({pair: n for pair, n in expected.items() if pair[1]})
+    sent = [update for update in live.updates() if "event_uuid" in update]
+    assert Counter(update["user_id"] for update in sent) == Counter(users(expected))

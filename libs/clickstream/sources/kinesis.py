@@ -110,8 +110,7 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
         F.concat(F.lit(f"kinesis:{name}@"), arrived).alias("origin"),
         F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
     )
-    unmarked = records.withColumn("raw", json_records.without_byte_order_mark("raw"))
-    return unmarked.transform(json_records.split_records).to(schemas.RAW_LINE)
+    return records.transform(json_records.split_records).to(schemas.RAW_LINE)
 
 
 def run_batches(

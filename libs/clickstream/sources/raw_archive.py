@@ -55,8 +55,7 @@ def read_lines(spark: SparkSession, path: str) -> DataFrame:
         F.col("_metadata.file_path").alias("origin"),
         F.coalesce(_arrival_in("_metadata.file_path"), F.col("_metadata.file_modification_time")).alias("arrived_at"),
     )
-    unmarked = records.withColumn("raw", json_records.without_byte_order_mark("raw"))
-    return unmarked.transform(json_records.split_records).to(schemas.RAW_LINE)
+    return records.transform(json_records.split_records).to(schemas.RAW_LINE)
 
 
 @contextmanager

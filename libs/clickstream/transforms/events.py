@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import fields, json_records, times
+from clickstream.transforms import fields, json_records, texts, times
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "events"
@@ -58,7 +58,7 @@ def rules() -> Rules:
         **json_records.rules(),
         "event_uuid_missing": is_other | F.col("event_uuid").isNotNull(),
         **fields.id_rules("event_uuid", LONGEST_UUID),
-        **fields.id_rules("user_id", fields.LONGEST_USER_ID),
+        **fields.id_rules("user_id", texts.LONGEST_USER_ID),
         "event_name_missing": is_other | has_name,
         "event_name_not_text": is_other | ~has_name | fields.is_text("event_name", NOT_A_NAME),
         "event_type_invalid": is_other | ~has_name | F.col("event_type").rlike(PATH_VALUE),

@@ -3,24 +3,18 @@
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from clickstream.transforms import texts
 from clickstream.validation import Rules
-
-# Unicode's White_Space, and the spaces without a width: nobody sees where they stand around a text.
-WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000\u180e\u200b\u2060\ufeff"
-)
-LONGEST_USER_ID = 2028  # bytes: with a session's number DynamoDB takes it for a key, which has at most 2048
 
 # A number with a point or an exponent, a boolean, an object, an array; whole numbers do as well as text.
 NOT_AN_ID = r'^(-?\d+([.]\d*)?[eE][+-]?\d+|-?\d+[.]\d*|"-?Infinity"|true|false|[\[{].*)\z'
-_CONTROL_CHARACTER = r"\p{Cc}"
-_WHITE_SPACE = "'" + "".join(f"\\u{ord(character):04x}" for character in WHITE_SPACE) + "'"
+_WHITE_SPACE = "'" + "".join(f"\\u{ord(character):04x}" for character in texts.WHITE_SPACE) + "'"
 
 
 def text(field: str) -> Column:
     """Trim a text, given in SQL; what holds nothing else than white space is null, as if it had not been sent."""
-    return F.expr(f"nullif(trim(both {_WHITE_SPACE} from {field}), '')")
+    is_trimmed = f"ascii({field}) between 33 and 126 and substr(cast({field} as binary), -1) between X'21' and X'7E'"
+    return F.expr(f"if({is_trimmed}, {field}, nullif(trim(both {_WHITE_SPACE} from {field}), ''))")
 
 
 def text_in(object_: str, field: str) -> Column:
@@ -44,5 +38,5 @@ def id_rules(name: str, longest: int) -> Rules:
     return {
         f"{name}_not_text": is_absent | is_text(name, NOT_AN_ID),
         f"{name}_too_long": is_absent | (F.octet_length(name) <= longest),
-        f"{name}_control_character": is_absent | ~F.col(name).rlike(_CONTROL_CHARACTER),
+        f"{name}_control_character": is_absent | ~F.col(name).rlike(texts.CONTROL_CHARACTER),
     }

@@ -13,6 +13,9 @@ from clickstream.validation import Rules
 GZIP = ("1F8B", "1FEFBFBD")
 KPL = ("F3899AC2", "EFBFBDEFBFBD0A")  # many records in one, by the Kinesis Producer Library
 
+IS_EMPTY = "trim(both ' \t\r\n' from raw) = ''"  # of JSON's own white space at most
+BYTE_ORDER_MARK = "\\ufeff"  # editors and Windows put it before a text, and no JSON parser takes it
+
 _END = f"end of the line {uuid4().hex}"  # a key that no producer can send
 _WHITE_SPACE = "' \\t\\r\\n'"  # JSON's own
 
@@ -23,7 +26,7 @@ def split_records(records: DataFrame) -> DataFrame:
     Row-wise. A record that holds no line feed, is one JSON object, nothing but white space or no text is one line.
     """
     is_split = f"""
-        contains(raw, '\\n') and trim(both {_WHITE_SPACE} from raw) != ''
+        contains(raw, '\\n') and not {IS_EMPTY}
         and not ({_starts_with((*GZIP, *KPL))}) and not ({_is_one_object("raw")})
     """
     # As Latin-1, which has a character for each byte: Spark would mend what is not UTF-8.
@@ -31,7 +34,8 @@ def split_records(records: DataFrame) -> DataFrame:
     each = F.explode(F.expr(f"if({is_split}, {lines}, array(cast(null as string)))"))  # null is the record itself
     return (
         records
-        .withColumn("raw", without_line_end("raw"))
+        .withColumn("raw", _without_line_end("raw"))
+        .withColumn("raw", _without_byte_order_mark("raw"))
         .select("*", each.alias("line"))
         .where(f"line is null or trim(both {_WHITE_SPACE} from line) != ''")
         .withColumn("raw", F.expr("coalesce(cast(encode(line, 'ISO-8859-1') as string), raw)"))
@@ -39,7 +43,7 @@ def split_records(records: DataFrame) -> DataFrame:
     )
 
 
-def without_line_end(text: str) -> Column:
+def _without_line_end(text: str) -> Column:
     r"""Take ``\n``, ``\r\n`` or ``\r`` off a text's end, by bytes: what is not UTF-8 has no characters to count."""
     first = f"cast(substr(cast({text} as binary), 1, octet_length({text}) - {{}}) as string)"
     return F.expr(f"""
@@ -49,10 +53,10 @@ def without_line_end(text: str) -> Column:
     """)
 
 
-def without_byte_order_mark(text: str) -> Column:
-    """Take U+FEFF off a text's start, where editors and Windows put it, and which no JSON parser takes."""
+def _without_byte_order_mark(text: str) -> Column:
     return F.expr(f"""
-        case when startswith({text}, '\\ufeff') then cast(substr(cast({text} as binary), 4) as string) else {text} end
+        case when startswith({text}, '{BYTE_ORDER_MARK}')
+             then cast(substr(cast({text} as binary), 4) as string) else {text} end
     """)
 
 
@@ -65,7 +69,7 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
     trimmed = lines.withColumn("trimmed", F.expr(_trimmed("raw")))
     last_brace_moved = F.expr(_last_brace_moved("trimmed"))
     found = trimmed.select("*", F.json_tuple(last_brace_moved, *names, _END).alias(*names, "end"))
-    is_object = F.col("trimmed").endswith("}") & F.col("end").isNotNull()
+    is_object = F.col("trimmed").endswith("}") & F.col("end").isNotNull() & F.expr(_has_double_quotes("raw"))
     texts = {name: fields.text(name) for name in names}
     return found.withColumns({**texts, "is_object": is_object}).drop("trimmed", "end")
 
@@ -73,7 +77,7 @@ def with_fields(lines: DataFrame, names: Sequence[str]) -> DataFrame:
 def rules() -> Rules:
     """Say what has to hold for a line, by the reason it is quarantined for otherwise."""
     is_object = F.col("is_object")
-    is_empty = F.expr(f"trim(both {_WHITE_SPACE} from raw) = ''")
+    is_empty = F.expr(IS_EMPTY)
     is_utf8 = F.encode("raw", "UTF-8") == F.col("raw").cast("binary")  # other bytes do not survive the decoding
     return {
         "empty": is_object | ~is_empty,
@@ -86,7 +90,14 @@ def rules() -> Rules:
 
 def _is_one_object(text: str) -> str:
     trimmed = _trimmed(text)
-    return f"endswith({trimmed}, '}}') and get_json_object({_last_brace_moved(trimmed)}, '$[\\'{_END}\\']') is not null"
+    end = f"get_json_object({_last_brace_moved(trimmed)}, '$[\\'{_END}\\']')"
+    return f"endswith({trimmed}, '}}') and {end} is not null and {_has_double_quotes(text)}"
+
+
+def _has_double_quotes(text: str) -> str:
+    """Whether all quotes are JSON's own: ``json_tuple`` takes single ones, too, and Athena does not."""
+    options = "'allowSingleQuotes', 'false', 'allowUnquotedControlChars', 'true', 'columnNameOfCorruptRecord', 'bad'"
+    return f"(not contains({text}, '\\'') or from_json({text}, 'any string, bad string', map({options})).bad is null)"
 
 
 def _trimmed(text: str) -> str:

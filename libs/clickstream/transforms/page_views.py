@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import fields, json_records, times, transitions
+from clickstream.transforms import fields, json_records, texts, times, transitions
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "page_views"
@@ -59,11 +59,11 @@ def rules(allowed_lateness: timedelta) -> Rules:
     of_lines = {reason: holds for reason, holds in json_records.rules().items() if reason != "not_a_json_object"}
     return {
         **of_lines,
-        "not_a_view": is_view | is_transition | (F.trim("raw") == ""),
-        **fields.id_rules("user_id", fields.LONGEST_USER_ID),
+        "not_a_view": is_view | is_transition | F.expr(json_records.IS_EMPTY),
+        **fields.id_rules("user_id", texts.LONGEST_USER_ID),
         "page_missing": is_other | has_page,
         "page_not_text": ~is_view | ~has_page | fields.is_text("page_url", _NOT_TEXT),
-        "page_has_control_characters": is_other | ~has_page | ~F.col("page").rlike(transitions.CONTROL),
+        "page_control_character": is_other | ~has_page | ~F.col("page").rlike(texts.CONTROL_CHARACTER),
         "page_reserved": is_other | ~has_page | (F.col("page") != ALL_PAGES),
         "page_too_long": is_other | ~has_page | (F.octet_length("page") <= transitions.LONGEST_PAGE),
         "views_out_of_range": is_other | F.col("views").between(1, transitions.MOST_VIEWS),
@@ -140,7 +140,7 @@ def _columns(line: str) -> Column:
     is_tsv = F.size(of_tsv) == len(transitions.COLUMNS)
     of_csv = F.array(*[F.regexp_extract(line, pattern, number + 1) for number in range(len(transitions.COLUMNS))])
     columns = F.when(is_tsv, of_tsv).when(F.col(line).rlike(pattern), F.transform(of_csv, _without_quotes))
-    return F.transform(columns, lambda column: F.trim(column))  # noqa: PLW0108  # Spark counts its parameters
+    return F.transform(columns, lambda column: F.btrim(column, F.lit(texts.WHITE_SPACE)))
 
 
 def _without_quotes(column: Column) -> Column:
@@ -149,7 +149,7 @@ def _without_quotes(column: Column) -> Column:
 
 
 def _is_text(name: str) -> Column:
-    return (F.length(name) > 0) & ~F.col(name).rlike(transitions.CONTROL)
+    return (F.length(name) > 0) & ~F.col(name).rlike(texts.CONTROL_CHARACTER)
 
 
 def _sum(views: str) -> Column:

@@ -6,7 +6,6 @@ The patterns mean the same to Java and to Python. They are possessive, so that a
 COLUMNS = ("prev", "curr", "type", "n")  # as in the Wikipedia clickstream
 VIEW = r"[ \t\r\n]*\{"  # what begins so is meant as a view, in JSON
 CSV = ",".join([r'("[^"]*+(?:""[^"]*+)*+"|[^",]*+)'] * len(COLUMNS))  # RFC 4180
-CONTROL = r"[\x00-\x1f]"  # no column holds one, so that a line stays a line in CSV
 NUMBER = "[0-9]+"
 MOST_VIEWS = 10**12  # of one transition; all readers of Wikipedia in a year
 ALL_PAGES = "*"  # stands for all of them together where one page would stand

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import fields, json_records, times
+from clickstream.transforms import fields, json_records, texts, times
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "clickstream"
@@ -42,7 +42,7 @@ def rules() -> Rules:
     return {
         **json_records.rules(),
         "user_id_missing": is_other | F.col("user_id").isNotNull(),
-        **fields.id_rules("user_id", fields.LONGEST_USER_ID),
+        **fields.id_rules("user_id", texts.LONGEST_USER_ID),
         "event_time_missing": is_other | has_time,
         "event_time_not_a_time": is_other | ~has_time | F.col("event_time").isNotNull(),
         "event_time_out_of_range": is_other

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from clickstream import schemas
-from clickstream.transforms import activity, events, fields, live_sessions, page_views, visits
+from clickstream.transforms import activity, events, live_sessions, page_views, texts, visits
 
 NOON = datetime(2024, 3, 17, 12)
 T = "2024-03-17T12:00:00Z"
@@ -69,8 +69,8 @@ USER_IDS = [
     ('"Infinity"', "Infinity"),
     ('"{}"', "{}"),
     ('"[1]"', "[1]"),
-    (json.dumps("x" * fields.LONGEST_USER_ID), "x" * fields.LONGEST_USER_ID),
-    (json.dumps(f" {'x' * fields.LONGEST_USER_ID} "), "x" * fields.LONGEST_USER_ID),
+    (json.dumps("x" * texts.LONGEST_USER_ID), "x" * texts.LONGEST_USER_ID),
+    (json.dumps(f" {'x' * texts.LONGEST_USER_ID} "), "x" * texts.LONGEST_USER_ID),
     ("null", MISSING),
     ('""', MISSING),
     ('"  "', MISSING),
@@ -87,8 +87,8 @@ USER_IDS = [
     ('{"id": 1}', [NOT_TEXT]),
     ("[]", [NOT_TEXT]),
     ('["ada"]', [NOT_TEXT]),
-    (json.dumps("x" * (fields.LONGEST_USER_ID + 1)), [TOO_LONG]),
-    (json.dumps("é" * (fields.LONGEST_USER_ID // 2 + 1)), [TOO_LONG]),
+    (json.dumps("x" * (texts.LONGEST_USER_ID + 1)), [TOO_LONG]),
+    (json.dumps("é" * (texts.LONGEST_USER_ID // 2 + 1)), [TOO_LONG]),
     ('"ada\\u0000"', [CONTROL]),
     ('"ada\\tlovelace"', [CONTROL]),
     ('"ada\\nlovelace"', [CONTROL]),
@@ -135,8 +135,8 @@ def test_an_event_uuid_is_an_id_as_well(spark):
 def test_white_space_is_what_unicode_calls_so_and_what_has_no_width():
     named = {chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in {"Zs", "Zl", "Zp"}}
     controls = {chr(code) for code in (*range(9, 14), 0x85)}  # which have White_Space, too
-    assert len(set(fields.WHITE_SPACE)) == len(fields.WHITE_SPACE)
-    assert set(fields.WHITE_SPACE) == named | controls | set("\u180e\u200b\u2060\ufeff")
+    assert len(set(texts.WHITE_SPACE)) == len(texts.WHITE_SPACE)
+    assert set(texts.WHITE_SPACE) == named | controls | set("\u180e\u200b\u2060\ufeff")
 
 
 SPACED = " \u00a0{}\\t "  # in JSON
