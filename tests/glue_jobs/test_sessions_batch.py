@@ -150,7 +150,7 @@ def test_without_the_history_of_its_tables_a_run_compares_all_events_and_makes_s
         trial.expire(table)  # <- what is left does not name the run's snapshot
     counts = trial.sessions_batch()
     assert events_per_session(trial) == {"ada-1": "a", "ada-2": "b", "bob-1": "c"}
-    assert (counts["read"], counts["duplicate"], counts["remade_sessions"]) == (3, 3, 3)
+    assert (counts["read"], counts["duplicate"], counts["rebuilt_sessions"]) == (3, 3, 3)
 
 
 def test_sessions_are_made_anew_where_a_killed_runs_cannot_be_rolled_back(trial, monkeypatch):
@@ -166,7 +166,7 @@ def test_sessions_are_made_anew_where_a_killed_runs_cannot_be_rolled_back(trial,
     assert [row["event_count"] for row in trial.sessions()] == [3]
     trial.expire(trial.sessions_table)
     counts = trial.sessions_batch(start_date=date(2024, 3, 18))  # <- nothing
-    assert (counts["read"], counts["remade_sessions"]) == (0, 2)
+    assert (counts["read"], counts["rebuilt_sessions"]) == (0, 2)
     assert events_per_session(trial) == {"ada-1": "a", "ada-2": "b"}
     trial.sessions_batch()
     assert events_per_session(trial) == {"ada-1": "axb"}

@@ -38,9 +38,7 @@ MERGE_ON_READ = {  # a delete or an update adds a small file instead of writing 
     "write.update.mode": "merge-on-read",
 }
 SNAPSHOT_PROPERTY = "clickstream."  # prefix of what a run says of itself in a snapshot's summary
-LATEST_COMMIT = (
-    "clickstream.latest-commit"  # property of a table: the same, and the snapshot, for when that has expired
-)
+LATEST_COMMIT = "clickstream.latest-commit"  # property of a table: the same, for when that snapshot has expired
 BRANCH_AGE_MS = 24 * 3600 * 1000  # for which the branch of a killed run is kept
 BRANCH_SNAPSHOTS = 100  # that expiry leaves of an open branch: all of the run's own, and the one it began with
 CHANGES = {"added-data-files", "deleted-data-files", "added-delete-files", "removed-delete-files"}

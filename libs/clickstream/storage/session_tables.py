@@ -26,7 +26,7 @@ EVENT = ("user_id", "event_uuid", "event_time")  # the key of ``session_events``
 CHANGE_COUNTS = {"written": "sum(inserted)", "duplicate": "sum(unchanged)", "deleted": "sum(deleted)"}
 INITIAL_COUNTS = {"written": "count(1)"}
 RECOMPUTED_COUNTS = {"session_events": "count(1)", "sessions": "count_if(new_session = 1)"}
-REMADE_COUNTS = {"remade_sessions": "count(1)"}
+REBUILT_COUNTS = {"rebuilt_sessions": "count(1)"}
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class SessionTables:
         if of_sessions and of_sessions.properties["run"] == run["run"] and of_sessions.is_current and latest.is_current:
             return latest
         if not (latest.is_current and iceberg.rollback_to(self.spark, self.sessions, run)):
-            self._remake_sessions(load, latest)
+            self._rebuild_sessions(load, latest)
         return latest
 
     def stored(self, start: date | None = None, end: date | None = None) -> DataFrame:
@@ -125,13 +125,13 @@ class SessionTables:
         _delete(of_sessions, points, "started_at")
         self._recompute(load, self._with_stored(changed, points), of_sessions, of_events)
 
-    def _remake_sessions(self, load: Load, latest: iceberg.Commit) -> None:
+    def _rebuild_sessions(self, load: Load, latest: iceberg.Commit) -> None:
         """Put the sessions of ``session_events`` in place of those stored, in the name of the latest run."""
         logger.warning("%s may be of another run than %s, and is made anew of it", self.sessions, self.session_events)
         with iceberg.open_branch(
             self.spark, self.sessions, schemas.SESSIONS, latest.properties, iceberg.MERGE_ON_READ
         ) as branch:
-            branch.overwrite(load.counted(sessions.to_sessions(self.stored()), REMADE_COUNTS), F.lit(True))
+            branch.overwrite(load.counted(sessions.to_sessions(self.stored()), REBUILT_COUNTS), F.lit(True))
             branch.publish()
 
     def _with_stored(self, changed: DataFrame, points: RecomputePoints) -> DataFrame:
