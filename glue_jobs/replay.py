@@ -9,11 +9,11 @@ Writes  --events_table       for --source events, as events_batch does
         --quarantine_table   replayed_at of rows that are taken; one that breaks a rule again stays as it is
 Rerun   safe: a row that was taken is marked and not read again. If a run is killed before that, lines are written
         again, which sessions_batch counts as duplicates. Page views have nothing to tell them apart, so they are marked
-        before they are sent: of a run that is killed in between, some are not
+        before they are sent, and opened again where that fails: of a run that is killed in between, some are not sent
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -35,6 +35,7 @@ from clickstream.runtime.arguments import (
 )  # fmt: skip
 from clickstream.runtime.counts import RowCounts
 from clickstream.runtime.glue import glue_session
+from clickstream.sources import raw_archive
 from clickstream.storage import hive_table, iceberg, kinesis_sink, quarantine, run_reports
 from clickstream.storage.load import Load, NewRows, open_load
 from clickstream.transforms import activity, events, live_sessions, page_views, times, visits
@@ -51,6 +52,7 @@ NOT_REPLAYED: dict[Source, str] = {
     " mended or with a larger --lookback_days",
 }
 COUNTS = {"written": "count(1)"}
+MARKED_COUNTS = {"written": "count_if(is_marked)", "duplicate": "count_if(is_marked is null)"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Arguments:
 
     quarantine_table: Annotated[Table, "what is replayed"]
     source: Annotated[Source, f"whose rows: {' or '.join(NEEDS)}; of others the job says why not"]
-    reason: Annotated[str | None, "only rows that break this rule"] = None
+    reason: Annotated[str | None, f"only rows that break this rule; {UNPROCESSABLE} must be asked for"] = None
     start_date: Annotated[date | None, "the first day of arrival"] = None
     end_date: Annotated[date | None, "the last day"] = None
     events_table: Annotated[Table | None, "where the source is events, and only there"] = None
@@ -145,9 +147,9 @@ def load_visits(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
 
 
 def write_lines(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
-    """Add clicks to a raw archive, a line each; a record may span several lines only between tokens."""
+    """Add clicks to a raw archive, a line each."""
     lines = load.counted(new.valid, COUNTS).select(
-        F.regexp_replace("raw", "[\r\n]", " ").alias("value"), F.to_date("arrived_at").alias("arrived")
+        raw_archive.line_of("raw").alias("value"), F.to_date("arrived_at").alias("arrived")
     )
     lines.write.partitionBy("arrived").mode("append").option("compression", "gzip").text(str(arguments.raw_path))
     counts = load.publish()
@@ -156,20 +158,43 @@ def write_lines(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
 
 
 def send_views(load: Load, new: NewRows, arguments: Arguments) -> RowCounts:
-    """Mark page views, then put them into their stream."""
-    views = load.staged(load.counted(new.valid, COUNTS))
-    counts = load.publish()
-    quarantine.mark_replayed(views, arguments.quarantine_table)
-    texts = views.select("raw", F.coalesce("user_id", "page").alias("key")).toLocalIterator()
-    records = ({"Data": row.raw.encode(), "PartitionKey": row.key[:256]} for row in texts)
-    kinesis = boto3.client("kinesis", endpoint_url=arguments.endpoint_url or None)
-    kinesis_sink.put(kinesis, str(arguments.page_views_stream), records)
+    """Mark page views, then put into their stream those that no other run has marked; open again what is not put."""
+    views = load.staged(new.valid)
+    marked = quarantine.mark_replayed(views, arguments.quarantine_table).withColumn("is_marked", F.lit(True))
+    merge = load.counted(views.join(marked, "quarantine_id", "left"), MARKED_COUNTS)
+    own = load.staged(merge.where("is_marked"))
+    sent: list[str] = []
+    try:
+        counts = load.publish()
+        put_views(own, arguments, sent)
+    except Exception:
+        done = own.sparkSession.createDataFrame([(id_,) for id_ in sent], "quarantine_id string")
+        quarantine.open_again(own.join(done, "quarantine_id", "left_anti"), arguments.quarantine_table)
+        raise
     return counts
+
+
+def put_views(views: DataFrame, arguments: Arguments, sent: list[str]) -> None:
+    """Put views into their stream, call by call, and add to ``sent`` the ids of those that it took."""
+    kinesis = boto3.client("kinesis", endpoint_url=arguments.endpoint_url or None)
+    ids: list[str] = []
+
+    keyed = views.withColumn("key", F.left(F.sha2("page", 256), F.lit(1)))  # one byte: a record fits as it has before
+
+    def records() -> Iterator[kinesis_sink.Record]:
+        for row in keyed.select("quarantine_id", "raw", "key").toLocalIterator():
+            ids.append(row.quarantine_id)
+            yield {"Data": row.raw.encode(), "PartitionKey": row.key}
+
+    for call in kinesis_sink.calls(records()):
+        kinesis_sink.put_call(kinesis, str(arguments.page_views_stream), call)
+        sent += ids[len(sent) : len(sent) + len(call)]
 
 
 def is_asked_for(arguments: Arguments) -> Column:
     """Whether a row of the quarantine is one that the arguments ask for."""
-    has_reason = F.array_contains("reasons", arguments.reason) if arguments.reason else F.lit(True)
+    is_unprocessable = F.array_contains("reasons", UNPROCESSABLE)
+    has_reason = F.array_contains("reasons", arguments.reason) if arguments.reason else ~is_unprocessable
     return has_reason & times.is_in_range(F.col("arrived_date"), arguments.start_date, arguments.end_date)
 
 

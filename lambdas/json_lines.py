@@ -7,13 +7,15 @@ from typing import Any, NoReturn
 
 WHITE_SPACE = b" \t\r\n"  # JSON's own
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NO_TEXT = (b"\x1f\x8b", b"\xf3\x89\x9a\xc2")  # gzip; many records in one, by the Kinesis Producer Library
 _LINE_END = re.compile(rb"(\r\n|\n|\r)\Z")
 
 
 def split(record: bytes) -> list[bytes]:
-    """Return the record if it is one object or one line, else its lines; none is of white space only."""
+    """Return the record if it is one object, one line or no text, else its lines; none is of white space only."""
     text = _LINE_END.sub(b"", record, count=1).removeprefix(BYTE_ORDER_MARK)
-    is_whole = b"\n" not in text or read_object(text.decode(errors="replace")) is not None
+    is_one_line = b"\n" not in text or text.startswith(NO_TEXT)
+    is_whole = is_one_line or read_object(text.decode(errors="replace")) is not None
     lines = [text] if is_whole else re.split(rb"\r?\n", text)
     return [line for line in lines if line.strip(WHITE_SPACE)]
 

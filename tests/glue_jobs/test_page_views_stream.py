@@ -182,6 +182,65 @@ def test_quarantined_views_come_back_through_their_stream(page_views, monkeypatc
     assert (counts["written"], counts["quarantined"]) == (1, 1)
 
 
+@pytest.mark.single
+def test_views_that_are_not_put_stay_open(page_views, monkeypatch):
+    now = datetime.now(UTC).replace(microsecond=0)
+    views = [view(f"/{number}", at=now) for number in range(3)]
+    views.append(view("/large", "u" * 256, at=now)[:-1] + f', "x": "{"x" * (2**20 - 600)}"}}')  # <- just fits
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(transitions, "LONGEST_PAGE", 1)
+        page_views.put(*views, at=now)
+        page_views.run()
+    given = {"page_views_stream": "nowhere", "endpoint_url": page_views.endpoint}
+    with pytest.raises(errors.PutError, match="nowhere does not exist"):
+        page_views.trial.replay("page_views", **given)
+    assert page_views.quarantined() == sorted(views)
+    assert not any(row["replayed_at"] for row in page_views.trial.quarantine())
+
+    given["page_views_stream"] = f"{page_views.counts}-views"
+    page_views.client.create_stream(StreamName=given["page_views_stream"], ShardCount=1)
+    calls = iter(range(2))
+    put_call = kinesis_sink.put_call
+
+    def fails_at_the_second(*arguments):
+        if next(calls) == 1:
+            raise errors.PutError("throttled")
+        put_call(*arguments)
+
+    with monkeypatch.context() as throttled:
+        throttled.setattr(kinesis_sink, "put_call", fails_at_the_second)
+        throttled.setattr(kinesis_sink, "MAX_RECORDS", 2)
+        with pytest.raises(errors.PutError, match="throttled"):
+            page_views.trial.replay("page_views", **given)
+    assert sum(row["replayed_at"] is not None for row in page_views.trial.quarantine()) == 2
+    assert page_views.trial.replay("page_views", **given)["written"] == 2
+    sent = sent_to(page_views.client, given["page_views_stream"])
+    assert sorted(row["page_url"] for row in sent) == ["/0", "/1", "/2", "/large"]
+
+
+@pytest.mark.single
+def test_two_replays_at_once_send_a_view_once(page_views, monkeypatch):
+    now = datetime.now(UTC).replace(microsecond=0)
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(transitions, "LONGEST_PAGE", 1)
+        page_views.put(view("/a", at=now), view("/b", at=now), at=now)
+        page_views.run()
+    stream = f"{page_views.counts}-views"
+    page_views.client.create_stream(StreamName=stream, ShardCount=1)
+    given = {"page_views_stream": stream, "endpoint_url": page_views.endpoint}
+    mark, other = quarantine.mark_replayed, []
+
+    def another_is_first(rows, table):
+        monkeypatch.setattr(quarantine, "mark_replayed", mark)
+        other.append(page_views.trial.replay("page_views", **given))
+        return mark(rows, table)
+
+    monkeypatch.setattr(quarantine, "mark_replayed", another_is_first)
+    counts = page_views.trial.replay("page_views", **given)
+    assert (other[0]["written"], counts["read"], counts["written"], counts["duplicate"]) == (2, 2, 0, 2)
+    assert len(sent_to(page_views.client, stream)) == 2
+
+
 def test_a_stream_that_is_not_there_is_named(page_views):
     page_views.put(view("/a"))
     with pytest.raises(errors.StreamError, match="stream nowhere does not exist"):

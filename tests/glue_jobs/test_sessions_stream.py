@@ -247,9 +247,10 @@ def test_what_a_client_can_send_does_not_stop_the_stream(live):
 def test_late_clicks_come_back_through_the_raw_archive(live):
     live.click(0, click(0), "x")
     live.click(100, click(100))
-    live.click(101, click(8), "{\n" + click(15)[1:])  # <- late: one closed session it would be
+    over_lines = "{\n" + click(15)[1:].replace("ada@15", "Shoes\nred")
+    live.click(101, click(8), over_lines)  # <- late: one closed session it would be
     live.run()
-    assert live.quarantined() == sorted(["x", click(8), "{\n" + click(15)[1:]])
+    assert live.quarantined() == sorted(["x", click(8), over_lines])
 
     archive = live.trial.folder / "archive"
     counts = live.trial.replay("live_sessions", raw_path=Folder(str(archive)))
@@ -260,6 +261,7 @@ def test_late_clicks_come_back_through_the_raw_archive(live):
     (archive / "arrived=2024-03-17" / "all.jsonl").write_text(f"{click(0)}\n{click(8)}\n{click(100)}\n")
     live.trial.sessions_batch(source="clicks", raw_path=str(archive), gap_seconds=10)
     assert {row["session_id"]: row["event_count"] for row in live.trial.sessions()} == {"ada-1": 3, "ada-2": 1}
+    assert "Shoes\nred" in {row["event_name"] for row in live.trial.session_events()}
 
 
 @pytest.mark.single

@@ -4,7 +4,6 @@ A file's suffix says how it is compressed. A file that cannot be read, that hold
 another name, is an ``InputError`` that names it.
 """
 
-import bz2
 import gzip
 import re
 import zlib
@@ -15,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa  # type: ignore[import-untyped]
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -23,12 +23,13 @@ from pyspark.sql import functions as F
 from clickstream import errors, schemas
 from clickstream.transforms import json_records
 
-FORMS = "plain, or by their suffix .gz, .bz2, .deflate or (Spark 4) .zst"  # what Spark reads without Hadoop's libraries
+FORMS = "plain, or by their suffix .gz, .deflate or (Spark 4) .zst"  # whose damage Spark sees
+NOT_READ = (".bz2", ".lz4", ".snappy")  # a part of such a file is read as if it were all, or no line of it is
 
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
     ".deflate": zlib.decompress,
+    ".zst": lambda content: pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(),
 }
 _MOST_BYTES_OF_NOTHING = 1 << 16  # a larger file is not empty, however it is compressed
 _ARRIVED = re.compile(r"arrived(=|%3d)", re.IGNORECASE)
@@ -49,7 +50,10 @@ def read_lines(spark: SparkSession, path: str) -> DataFrame:
         raise errors.InputError(f"--raw_path {path} does not exist") from error
     except Py4JJavaError as error:
         raise errors.InputError(f"--raw_path {path}: {error.java_exception.getMessage()}") from error
-    _check_arrivals(_files(lines))
+    files = _files(lines)
+    if not_read := [file for file in files if file.lower().endswith(NOT_READ)]:
+        raise errors.InputError(f"{_named(not_read)} is not read: files must be {FORMS}")
+    _check_arrivals(files)
     records = lines.select(
         _record_in("value").alias("raw"),
         F.col("_metadata.file_path").alias("origin"),
@@ -132,6 +136,15 @@ def _record_in(line: str) -> Column:
     """)
 
 
+def line_of(record: str) -> Column:
+    """Write a record, given in SQL, as a line, as ``lambdas.archive_lines`` does."""
+    is_plain = (
+        f"not contains({record}, '\n') and not startswith({record}, '\x1e') and not startswith({record}, '\ufeff')"
+    )
+    in_base64 = f"concat('\x1e', regexp_replace(base64(cast({record} as binary)), '[^A-Za-z0-9+/=]', ''))"
+    return F.expr(f"if({is_plain}, {record}, {in_base64})")
+
+
 def _arrival_in(path: str) -> Column:
     """``…/arrived=2024-03-17/10/…`` -> 2024-03-17 10:00; null where no such folder is in the path."""
     arrival = f"substring_index({path}, '/arrived=', -1)"
@@ -182,7 +195,7 @@ def _is_nothing(file: str, content: bytes) -> bool:
     decompress = _DECOMPRESS.get(PurePosixPath(file).suffix, bytes)
     try:
         return not decompress(content).strip()
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, ValueError, zlib.error):
         return False
 
 

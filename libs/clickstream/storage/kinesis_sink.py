@@ -26,20 +26,24 @@ Record = dict[str, Any]
 
 
 def put(kinesis: Any, stream: str, records: Iterable[Record]) -> None:
-    """Put all records, and those that a call leaves out again after a pause; their order may change by that."""
+    """Put all records."""
     for call in calls(records):
-        left = call
-        for attempt in range(ATTEMPTS):
-            answers = _put_records(kinesis, stream, left)
-            rejected = [answer["ErrorCode"] for answer in answers if "ErrorCode" in answer]
-            left = [record for record, answer in zip(left, answers, strict=True) if "ErrorCode" in answer]
-            if not left:
-                break
-            time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))  # noqa: S311  # jitter
-        else:
-            raise errors.PutError(
-                f"stream {stream} rejected {len(left)} records {ATTEMPTS} times, the last with {rejected[-1]}"
-            )
+        put_call(kinesis, stream, call)
+
+
+def put_call(kinesis: Any, stream: str, records: Sequence[Record]) -> None:
+    """Put the records of one call, and those that it leaves out again after a pause; their order may change by that."""
+    left = records
+    for attempt in range(ATTEMPTS):
+        answers = _put_records(kinesis, stream, left)
+        rejected = [answer["ErrorCode"] for answer in answers if "ErrorCode" in answer]
+        left = [record for record, answer in zip(left, answers, strict=True) if "ErrorCode" in answer]
+        if not left:
+            return
+        time.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)))  # noqa: S311  # jitter
+    raise errors.PutError(
+        f"stream {stream} rejected {len(left)} records {ATTEMPTS} times, the last with {rejected[-1]}"
+    )
 
 
 def next_version(last: int) -> int:

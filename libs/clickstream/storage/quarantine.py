@@ -1,12 +1,13 @@
 """The table ``quarantine``: each row keeps its text as sent, all its reasons and where it came from."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
 from clickstream.storage import iceberg
+from clickstream.transforms import times
 from clickstream.validation import Source
 
 ATTEMPTS = 10  # to add rows beside the other jobs, which all write to this table
@@ -20,7 +21,7 @@ def to_table(quarantined: DataFrame, source: Source) -> DataFrame:
     the same file read again gives the same ``quarantine_id``.
     """
     alike = Window.partitionBy("origin", "raw").orderBy("arrived_at")
-    is_base64 = F.array_contains("reasons", "not_utf8")
+    is_base64 = F.encode("raw", "UTF-8") != F.col("raw").cast("binary")  # not UTF-8
     in_base64 = F.regexp_replace(F.base64(F.col("raw").cast("binary")), "\\s", "")
     return (
         quarantined
@@ -71,12 +72,25 @@ def as_sent(rows: DataFrame) -> DataFrame:
     return rows.withColumn("raw", sent).select(*schemas.RAW_LINE.names, "quarantine_id")
 
 
-def mark_replayed(rows: DataFrame, table: str) -> None:
-    """Set ``replayed_at`` of rows (quarantine_id) that have been loaded after all, unless another run has."""
+def mark_replayed(rows: DataFrame, table: str) -> DataFrame:
+    """Set ``replayed_at`` of rows (quarantine_id) unless another run has; return the ids of those that were set."""
     spark = rows.sparkSession
-    name = iceberg.full_name(spark, table)
+    ids, now = rows.select("quarantine_id"), datetime.now(UTC)
     spark.sql(
-        f"merge into {name} as stored using {{rows}} as replayed on stored.quarantine_id = replayed.quarantine_id"
-        " when matched and stored.replayed_at is null then update set replayed_at = localtimestamp()",
+        f"merge into {iceberg.full_name(spark, table)} as stored using {{rows}} as replayed"
+        " on stored.quarantine_id = replayed.quarantine_id when matched and stored.replayed_at is null"
+        f" then update set replayed_at = timestamp_ntz'{now:%Y-%m-%d %H:%M:%S.%f}'",
+        rows=ids,
+    )
+    marked = iceberg.read(spark, table, schemas.QUARANTINE, F.col("replayed_at") == times.without_zone(now))
+    return marked.select("quarantine_id").join(ids, "quarantine_id", "left_semi")
+
+
+def open_again(rows: DataFrame, table: str) -> None:
+    """Take ``replayed_at`` back from rows (quarantine_id)."""
+    spark = rows.sparkSession
+    spark.sql(
+        f"merge into {iceberg.full_name(spark, table)} as stored using {{rows}} as failed"
+        " on stored.quarantine_id = failed.quarantine_id when matched then update set replayed_at = null",
         rows=rows.select("quarantine_id"),
     )

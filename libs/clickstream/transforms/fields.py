@@ -29,7 +29,8 @@ def is_text(name: str, suspicious: str) -> Column:
     """
     kinds = ("double", "boolean", "map<string,string>", "array<string>")
     as_other = F.coalesce(*[F.from_json("raw", f"{name} {kind}")[name].cast("string") for kind in kinds])
-    return ~(F.col(name).rlike(suspicious) & as_other.isNotNull())
+    is_null = F.from_json("raw", f"{name} string")[name].isNull()  # where it comes twice, null at last
+    return ~(F.col(name).rlike(suspicious) & (as_other.isNotNull() | is_null))
 
 
 def id_rules(name: str, longest: int) -> Rules:

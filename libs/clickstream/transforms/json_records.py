@@ -30,16 +30,19 @@ def split_records(records: DataFrame) -> DataFrame:
         and not ({_starts_with((*GZIP, *KPL))}) and not ({_is_one_object("raw")})
     """
     # As Latin-1, which has a character for each byte: Spark would mend what is not UTF-8.
-    lines = "split(decode(cast(raw as binary), 'ISO-8859-1'), '\\r?\\n')"
-    each = F.explode(F.expr(f"if({is_split}, {lines}, array(cast(null as string)))"))  # null is the record itself
+    lines = f"""
+        transform(
+            filter(split(decode(cast(raw as binary), 'ISO-8859-1'), '\\r?\\n'),
+                   line -> trim(both {_WHITE_SPACE} from line) != ''),
+            line -> cast(encode(line, 'ISO-8859-1') as string))
+    """
+    others = [name for name in records.columns if name != "raw"]
     return (
         records
         .withColumn("raw", _without_line_end("raw"))
         .withColumn("raw", _without_byte_order_mark("raw"))
-        .select("*", each.alias("line"))
-        .where(f"line is null or trim(both {_WHITE_SPACE} from line) != ''")
-        .withColumn("raw", F.expr("coalesce(cast(encode(line, 'ISO-8859-1') as string), raw)"))
-        .drop("line")
+        .withColumn("lines", F.expr(f"if({is_split}, {lines}, array(raw))"))
+        .select(F.explode("lines").alias("raw"), *others)
     )
 
 

@@ -18,7 +18,7 @@ MOST_STARTS = 1000  # windows that a condition lists one by one
 
 COUNTS = {"written": "sum(records)"}
 
-_NOT_TEXT = r"^(-?\d.*|true|false|[\[{].*)\z"  # as json_tuple writes what is no text
+_NOT_TEXT = r'^(-?\d.*|"-?Infinity"|true|false|[\[{].*)\z'  # as json_tuple writes what is no text
 
 
 def validate(lines: DataFrame, allowed_lateness: timedelta) -> DataFrame:
