@@ -11,7 +11,7 @@ from typing import Any
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import functions, job_arguments, jobs, logs, objects, package, plan, schedules, tables
+from deploy import functions, job_arguments, jobs, logs, objects, optimizers, package, plan, schedules, tables
 from deploy.account import Account
 from deploy.errors import DeployError
 from deploy.settings import Settings, stages
@@ -152,6 +152,7 @@ def resources(account: Account) -> list[plan.Resource]:
     everything: list[plan.Resource] = [
         *[objects.Object(artifact, code, s3) for artifact in code_package.artifacts],
         *tables.resources(account),
+        *optimizers.resources(account),
         *functions.resources(account, code_package),
         *functions.triggers(account),
         *jobs.resources(account, code_package),
@@ -166,6 +167,7 @@ def resources(account: Account) -> list[plan.Resource]:
 
 def leftovers(account: Account) -> Iterator[plan.Resource]:
     """Give what apply has created, to delete, the last created first."""
+    yield from optimizers.resources(account, are_desired=False)
     nothing = package.Artifact("", "", b"")
     yield from [replace(schedule, definition=None) for schedule in schedules.resources(account)]
     yield StateMachine(account, is_desired=False)

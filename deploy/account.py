@@ -57,7 +57,7 @@ class Account:
     def check(self) -> None:
         """Raise ``MissingError`` where terraform has not been applied."""
         roles = [f"job-{name}" for name in self.settings.jobs] + [f"function-{n}" for n in self.settings.functions]
-        for role in [*roles, "pipeline", "scheduler"]:
+        for role in [*roles, "pipeline", "scheduler", "table-optimizer"]:
             name = self.role(role).rpartition("/")[2]
             try:
                 self.client("iam").get_role(RoleName=name)

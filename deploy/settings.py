@@ -123,6 +123,18 @@ class Athena(Section):
     scan_limit_gb: Annotated[int, Field(ge=1, le=100_000)]
 
 
+class TableOptimizers(Section):
+    """Glue's own upkeep of the Iceberg tables: https://docs.aws.amazon.com/glue/latest/dg/table-optimizers.html ."""
+
+    enabled: bool
+    min_input_files: Annotated[int, Field(ge=2, le=10_000)]
+    delete_file_threshold: Annotated[int, Field(ge=1, le=10_000)]
+    snapshot_retention_days: Annotated[int, Field(ge=1, le=3650)]
+    snapshots_to_retain: Annotated[int, Field(ge=1, le=10_000)]
+    orphan_retention_days: Annotated[int, Field(ge=1, le=3650)]
+    run_rate_hours: Annotated[int, Field(ge=3, le=168)]
+
+
 class Access(Section):
     """What a role may use, by name; terraform makes its policy of it."""
 
@@ -213,6 +225,7 @@ class Settings(Section):
     archives: Mapping[Name, Archive]
     exports: Mapping[Name, Export]
     athena: Athena
+    table_optimizers: TableOptimizers
     functions: Mapping[Name, Function]
     jobs: Mapping[Name, Job]
     pipeline: Pipeline

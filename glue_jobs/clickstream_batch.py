@@ -51,7 +51,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         merge = load.counted(new.valid.transform(visits.deduplicate, stored), visits.MERGE_COUNTS)
         table.append(merge.where(visits.IS_INSERT))
         counts = load.publish(table, max_quarantined_ratio=arguments.max_quarantined_ratio)
-    run_reports.write(spark, "clickstream_batch", arguments, counts)
+    run_reports.write(spark, "clickstream_batch", arguments, counts.as_dict())
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         if load.count("replaced"):
             table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
         counts = load.publish(table, max_quarantined_ratio=arguments.max_quarantined_ratio)
-    run_reports.write(spark, "events_batch", arguments, counts)
+    run_reports.write(spark, "events_batch", arguments, counts.as_dict())
 
 
 if __name__ == "__main__":

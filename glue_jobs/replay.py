@@ -100,7 +100,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
     with open_load(spark, arguments.source, arguments.quarantine_table) as load:
         new = load.materialize(quarantine.as_sent(rows).transform(validate))
         counts = LOADS[arguments.source](load, new, arguments)
-    run_reports.write(spark, "replay", arguments, counts)
+    run_reports.write(spark, "replay", arguments, counts.as_dict())
 
 
 def rules_of(arguments: Arguments) -> tuple[Rules, Callable[[DataFrame], DataFrame]]:

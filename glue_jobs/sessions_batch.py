@@ -9,6 +9,7 @@ Dates   --start_date..--end_date, of the events: others are left as they are
 Rerun   safe: whatever the order of the runs, the tables end as one run over everything would leave them
 """
 
+import logging
 import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -36,6 +37,8 @@ from clickstream.transforms import activity
 from clickstream.transforms.sessions import SessionWindow
 
 SCOPE = ("start_date", "end_date", "lookback_days")  # which events a run has read, as its snapshots say
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,14 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         arguments.source,
         SessionWindow(timedelta(seconds=arguments.gap_seconds), timedelta(hours=arguments.max_session_hours)),
     )
-    latest = tables.latest_run()
     read = read_events if arguments.source == "events" else read_lines
     with open_load(spark, activity.SOURCE, arguments.quarantine_table) as load:
+        latest = tables.latest_run(load)
         given = read(load, tables, latest, arguments)
         with tables.open_branches(given.progress) as branches:
             tables.write(load, given, *branches)
             counts = load.publish(*branches)
-    run_reports.write(spark, "sessions_batch", arguments, counts)
+    run_reports.write(spark, "sessions_batch", arguments, counts.as_dict())
 
 
 def read_events(load: Load, tables: SessionTables, latest: iceberg.Commit | None, arguments: Arguments) -> Input:
@@ -106,6 +109,8 @@ def read_events(load: Load, tables: SessionTables, latest: iceberg.Commit | None
     if arguments.end_date:
         rows = rows.where(F.col("created_date") <= F.lit(arguments.end_date))
     is_compared = latest is not None and changed is None
+    if is_compared:
+        logger.info("what has changed in %s since the latest run is not known; all its events are compared", table)
     lookback = timedelta(days=arguments.lookback_days)
     return Input(
         load.observe(activity.from_events(rows, f"table:{table}", lookback)),

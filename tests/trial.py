@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import clickstream_batch
 import events_batch
+import maintain
 import replay
 import sessions_batch
 from clickstream import schemas
@@ -90,6 +91,18 @@ class Trial:
                 self.events_batch()
         return self._run(sessions_batch, tables | arguments)
 
+    def rewrite(self, table: str) -> None:
+        """Compact a table, whatever its files are like; no row changes."""
+        self._call("rewrite_data_files", table, "options => map('rewrite-all', 'true')")
+
+    def expire(self, table: str) -> None:
+        """Expire all snapshots of a table that may be: of each branch all but the current one."""
+        self._call("expire_snapshots", table, "older_than => timestamp '2100-01-01', retain_last => 1")
+
+    def _call(self, procedure: str, table: str, arguments: str) -> None:
+        self.spark.sql(f"refresh table {table}")  # a stream has sessions of its own, which write
+        self.spark.sql(f"call lake.system.{procedure}(table => '{table}', {arguments})").collect()
+
     def replay(self, source: str, **arguments: Any) -> Row:
         """Run the job for the tables of this lake and return its counts."""
         targets = {
@@ -97,6 +110,11 @@ class Trial:
             "clickstream": {"clickstream_path": self.clickstream_path},
         }
         return self._run(replay, {"source": source} | targets.get(source, {}) | arguments)
+
+    def maintain(self, *tables: str, **arguments: Any) -> Row:
+        """Run the job for tables of this lake, by name, and return its counts."""
+        given = {f"{name}_table": getattr(self, f"{name}_table") for name in tables}
+        return self._run(maintain, {"quarantine_table": None} | given | arguments)
 
     def _run(self, job: Any, arguments: Row) -> Row:
         reports = self.run_reports_path / uuid4().hex

@@ -11,13 +11,14 @@ locals {
     { for name in keys(local.settings.jobs) : "job-${name}" => "glue.amazonaws.com" },
     { for name in keys(local.settings.functions) : "function-${name}" => "lambda.amazonaws.com" },
     { for name in keys(local.deliveries) : name => "firehose.amazonaws.com" },
-    { pipeline = "states.amazonaws.com", scheduler = "scheduler.amazonaws.com" },
+    { pipeline = "states.amazonaws.com", scheduler = "scheduler.amazonaws.com", table-optimizer = "glue.amazonaws.com" },
   )
   policies = merge(
     { for name, document in data.aws_iam_policy_document.job : "job-${name}" => document.json },
     { for name, document in data.aws_iam_policy_document.function : "function-${name}" => document.json },
     { for name, document in data.aws_iam_policy_document.delivery : name => document.json },
     { pipeline = data.aws_iam_policy_document.pipeline.json, scheduler = data.aws_iam_policy_document.scheduler.json },
+    { table-optimizer = data.aws_iam_policy_document.table_optimizer.json },
   )
 }
 
@@ -288,6 +289,50 @@ data "aws_iam_policy_document" "pipeline" {
       "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
     ]
     resources = ["*"]
+  }
+}
+
+locals {
+  optimized = local.settings.jobs.maintain.access.tables # deploy/optimizers.py
+}
+
+# https://docs.aws.amazon.com/glue/latest/dg/optimization-prerequisites.html
+data "aws_iam_policy_document" "table_optimizer" {
+  statement {
+    sid       = "FindObjects"
+    actions   = ["s3:ListBucket"]
+    resources = [local.lake]
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = flatten([for table in local.optimized : [table, "${table}/*"]])
+    }
+  }
+  statement {
+    sid       = "RewriteObjects"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    resources = [for table in local.optimized : "${local.lake}/${table}/*"]
+  }
+  statement {
+    sid       = "Decrypt"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+  }
+  statement {
+    sid     = "CommitTables"
+    actions = ["glue:GetTable", "glue:UpdateTable"]
+    resources = concat(
+      ["${local.glue_arn}:catalog", "${local.glue_arn}:database/clickstream"],
+      [for table in local.optimized : "${local.glue_arn}:table/clickstream/${table}"],
+    )
+  }
+  statement {
+    sid     = "Log"
+    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = [
+      for kind in ["compaction", "retention", "orphan-file-deletion"] :
+      "arn:aws:logs:${local.here}:log-group:/aws-glue/iceberg-${kind}/logs:*"
+    ]
   }
 }
 

@@ -8,7 +8,7 @@ import threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.aws import athena, functions, glue, kinesis, patches, state_machines
+from local.aws import athena, functions, glue, kinesis, patches, state_machines, table_optimizers
 
 
 def serve(listening: int, port: int) -> None:
@@ -16,7 +16,7 @@ def serve(listening: int, port: int) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not one line per request
     os.environ["MOTO_PORT"] = str(port)  # moto calls itself
-    for service in (athena, functions, glue, kinesis, patches, state_machines):
+    for service in (athena, functions, glue, kinesis, patches, state_machines, table_optimizers):
         service.install()
     application = DomainDispatcherApplication(create_backend_app)
     make_server(

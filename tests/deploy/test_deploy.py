@@ -36,7 +36,7 @@ def prepared():
         account = Account.of(Settings.read("dev"), endpoint)
         roles = [f"job-{name}" for name in account.settings.jobs]
         roles += [f"function-{name}" for name in account.settings.functions]
-        for role in [*roles, "pipeline", "scheduler"]:
+        for role in [*roles, "pipeline", "scheduler", "table-optimizer"]:
             account.client("iam").create_role(RoleName=f"clickstream-dev-{role}", AssumeRolePolicyDocument="{}")
         for bucket in account.settings.buckets:
             account.client("s3").create_bucket(Bucket=account.bucket(bucket))
@@ -83,7 +83,9 @@ def test_apply_makes_what_plan_has_shown_and_a_second_one_nothing():
     planned = deploy("plan")
     applied = deploy("apply")
     assert changed(applied) == changed(planned)
-    assert {title.split(" ")[0] for title in changed(applied)} >= {"function", "trigger", "job", "state", "schedule"}
+    assert {title.split(" ")[0] for title in changed(applied)} >= {
+        "function", "trigger", "job", "optimizer", "state", "schedule"
+    }  # fmt: skip
     assert deploy("plan") == "Nothing to change.\n"
     assert deploy("apply") == "Nothing to change.\n"
 
@@ -158,7 +160,7 @@ def test_destroy_asks_first_and_keeps_tables_and_files(account):
     deploy("apply")
     assert "Aborted!" in CliRunner().invoke(command_line.main, ["destroy"], input="n\n").output
     assert account.client("glue").list_jobs()["JobNames"]
-    deploy("destroy", "--yes")
+    assert "optimizer events retention" in changed(deploy("destroy", "--yes"))
     assert account.client("glue").list_jobs()["JobNames"] == []
     assert account.client("lambda").list_functions()["Functions"] == []
     assert account.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
@@ -231,7 +233,7 @@ def test_a_plain_table_is_declared_anew_and_an_iceberg_table_gets_new_columns(ac
         table = glue.get_table(DatabaseName="clickstream", Name=name)["Table"]
         storage = table["StorageDescriptor"]
         storage["Columns"] = [column for column in storage["Columns"] if column["Name"] != "user_id"]
-        given = {key: table[key] for key in ("Name", "PartitionKeys")}
+        given = {key: table[key] for key in ("Name", "PartitionKeys", "Parameters")}
         glue.update_table(DatabaseName="clickstream", TableInput={**given, "StorageDescriptor": storage})
     assert "~ table clickstream\n    Columns.user_id: string 'Who visited'\n" in deploy("plan")
     assert changed(deploy("apply")) == {"table clickstream", "table events"}
@@ -252,7 +254,7 @@ def test_a_column_of_an_iceberg_table_that_changes_needs_a_hand(account):
     deploy("apply")
     glue = account.client("glue")
     table = glue.get_table(DatabaseName="clickstream", Name="events")["Table"]
-    given = {key: table[key] for key in ("Name", "PartitionKeys")}
+    given = {key: table[key] for key in ("Name", "PartitionKeys", "Parameters")}
     storage = table["StorageDescriptor"]
     wrong = [{**column, "Type": "int"} if column["Name"] == "created_at" else column for column in storage["Columns"]]
     glue.update_table(

@@ -12,7 +12,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from deploy import __main__ as command_line
 from deploy import account as accounts
-from deploy import jobs, package
+from deploy import ddl, jobs, package
 from deploy.account import Account
 from deploy.settings import FOLDER, Settings
 from lambdas import land_raw, simulate, store
@@ -108,6 +108,16 @@ def test_a_job_may_do_what_its_arguments_name_and_nothing_else(account):
             assert may(account, f"job-{name}", "kinesis:PutRecords", arn) == (stream in job.access.put)
         assert not may(account, f"job-{name}", "s3:PutObject", f"arn:aws:s3:::{account.bucket('code')}/x")
         assert not may(account, f"job-{name}", "dynamodb:PutItem", account.arn("dynamodb", "table/live_sessions"))
+
+
+def test_an_optimizer_may_do_its_tables_upkeep_and_nothing_else(account):
+    lake, role = f"arn:aws:s3:::{account.bucket('lake')}", "table-optimizer"
+    for table in ddl.tables("lake"):
+        arn = account.arn("glue", f"table/clickstream/{table.name}")
+        assert may(account, role, "glue:UpdateTable", arn) == table.is_iceberg, table.name
+        for action in ("s3:GetObject", *WRITES):
+            assert may(account, role, action, f"{lake}/{table.name}/x") == table.is_iceberg, table.name
+    assert not may(account, role, "s3:DeleteObject", f"{lake}/raw/events/x")
 
 
 def test_a_function_may_do_what_it_was_seen_to_do_and_nothing_else(account, monkeypatch):

@@ -200,6 +200,8 @@ SENTENCES = [
     ({"dynamodb": {"live_sessions": {"key": []}}}, "dynamodb.live_sessions.key must have at least 1 item"),
     ({"exports": {"page_views": {"buffer_seconds": 5}}}, "exports.page_views.buffer_seconds must be greater than or"),
     ({"athena": {"scan_limit_gb": 0}}, "athena.scan_limit_gb must be greater than or equal to 1, not 0"),
+    ({"table_optimizers": {"run_rate_hours": 1}}, "table_optimizers.run_rate_hours must be greater than or equal to 3"),
+    ({"table_optimizers": {"orphan_retention_days": 0}}, "table_optimizers.orphan_retention_days must be greater than"),
     ({"functions": {"store": {"memory_mb": 64}}}, "functions.store.memory_mb must be greater than or equal to 128"),
     ({"functions": {"store": {"timeout_seconds": 901}}}, "functions.store.timeout_seconds must be less than or equal"),
     ({"functions": {"store": {"batch_size": 10_001}}}, "functions.store.batch_size must be less than or equal to 1"),

@@ -7,7 +7,7 @@ import pytest
 
 from clickstream.runtime import metrics
 from clickstream.runtime.counts import RowCounts
-from deploy import job_arguments, jobs, settings
+from deploy import ddl, job_arguments, jobs, settings
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -30,6 +30,11 @@ def test_every_role_may_write_to_the_folder_that_jobs_materialize_in(terraform):
     assert terraform.evaluate("local.temp_folder", "dev") == jobs.TEMP_FOLDER
     written = terraform.evaluate("local.written", "dev")
     assert {name for name, folders in written.items() if jobs.TEMP_FOLDER in folders} == set(job_arguments.names())
+
+
+def test_the_optimizers_role_is_for_every_iceberg_table(terraform):
+    tables = {table.name for table in ddl.tables("lake") if table.is_iceberg}
+    assert set(terraform.evaluate("local.optimized", "dev")) == tables
 
 
 def test_the_dashboard_shows_every_metric_of_a_batch(terraform, capsys):

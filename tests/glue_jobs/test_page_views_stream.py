@@ -101,6 +101,8 @@ def test_a_batch_that_is_processed_again_replaces_what_it_added(page_views):
     page_views.put(view("/a"), view("/a", "bob"))
     page_views.put(view("/a"), "x")
     page_views.run()
+    page_views.trial.rewrite(page_views.table)
+    page_views.trial.expire(page_views.table)
     page_views.forget(1)
     page_views.put(view("/a"), "x", view("/a", "cyd"), view("/b"), again=1)  # <- Glue reads on from where it began
     page_views.run()
@@ -132,6 +134,8 @@ def test_versions_grow_though_the_clock_is_set_back(page_views, monkeypatch):
     page_views.put("x")
     page_views.put(view("/a"))
     page_views.run()
+    page_views.trial.rewrite(page_views.table)
+    page_views.trial.expire(page_views.table)
     page_views.forget(2)
     page_views.put(view("/a"), view("/a"), again=2)  # <- Glue reads on from where it began
     page_views.run()

@@ -2,7 +2,8 @@
 
 Each user of an example is a case of its own: events that come in any order, at the gap and a millisecond beside it, at
 one instant, over midnight, between two sessions, in sessions that are cut; that change, go again, belong to nobody or
-come too late. Between the events there are runs: over all dates, over some, and some that are killed half way.
+come too late. Between the events there are runs: over all dates, over some, and some that are killed half way. Before
+each of them the tables have had their upkeep, or some of it.
 """
 
 import json
@@ -57,6 +58,15 @@ def users() -> st.SearchStrategy:
     return st.lists(st.lists(event, min_size=1, max_size=12), min_size=60, max_size=80)
 
 
+def upkeep() -> st.SearchStrategy:
+    """Rewrite and expire tables, in any order, before each run."""
+    step = st.tuples(
+        st.sampled_from(["rewrite", "expire"]),
+        st.sampled_from(["events_table", "session_events_table", "sessions_table"]),
+    )
+    return st.lists(st.lists(step, max_size=6), min_size=RUNS, max_size=RUNS)
+
+
 def table_row(user: int, number: int, event: Event, run: int) -> tuple:
     """Write the row of ``events`` that a run finds."""
     page = "/changed" if event.fate == "changes" and run > event.comes else event.page
@@ -104,13 +114,16 @@ def bring(trial: Trial, rows: set[tuple], before: set[tuple]) -> None:
 @given(
     users=users(),
     kinds=st.permutations(["all_dates", "some_dates", "killed"]),
+    upkeep=upkeep(),
 )
-def test_the_tables_end_as_one_run_over_everything_would_leave_them(new_trial, users, kinds):
+def test_the_tables_end_as_one_run_over_everything_would_leave_them(new_trial, users, kinds, upkeep):
     trial, before = new_trial(), set()
     for run, kind in enumerate([*kinds, "all_dates"]):
         rows = rows_of_run(users, run)
         bring(trial, rows, before)
         before = rows
+        for step, table in upkeep[run]:
+            getattr(trial, step)(getattr(trial, table))
         run_sessions(trial, kind)
 
     expected = sessions_oracle.session_events(activity(before), GAP, LONGEST)

@@ -8,6 +8,7 @@ from trial import event
 import sessions_batch
 from clickstream import errors
 from clickstream.runtime.arguments import Table
+from clickstream.storage.iceberg import Branch
 
 T = 1_710_670_530_000  # 2024-03-17T10:15:30Z
 MINUTE, DAY = 60_000, 86_400_000
@@ -117,16 +118,62 @@ def test_deletions_in_delete_files_are_found_by_comparing(spark, trial):
 
 
 @pytest.mark.single
-def test_expired_snapshots_are_made_up_for_by_comparing(spark, trial):
+def test_expired_snapshots_are_made_up_for_by_comparing(trial):
     trial.send([act("a", 0), act("c", 0, "bob")])
     trial.sessions_batch()
     trial.send([act("b", 10)], "next.jsonl")
     trial.events_batch()
-    name = trial.events_table
-    spark.sql(f"call lake.system.expire_snapshots('{name}', timestamp '2100-01-01 00:00:00')").collect()
+    trial.expire(trial.events_table)
     counts = trial.sessions_batch()
     assert events_per_session(trial) == {"ada-1": "ab", "bob-1": "c"}
     assert (counts["read"], counts["written"], counts["duplicate"]) == (3, 1, 2)
+
+
+def test_upkeep_of_the_tables_changes_nothing(trial):
+    trial.send([act("a", 0), act("c", 0, "bob")])
+    trial.sessions_batch()
+    for table in (trial.session_events_table, trial.sessions_table):
+        trial.rewrite(table)
+        trial.expire(table)
+    trial.send([act("b", 10)], "next.jsonl")
+    counts = trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "ab", "bob-1": "c"}
+    assert (counts["read"], counts["sessions"]) == (1, 1)  # <- the changes alone, of the one user
+
+
+def test_without_the_history_of_its_tables_a_run_compares_all_events_and_makes_sessions_anew(trial):
+    trial.send([act("a", 0), act("b", 40), act("c", 0, "bob")])
+    trial.sessions_batch()
+    for table in (trial.session_events_table, trial.sessions_table):
+        trial.rewrite(table)
+        trial.rewrite(table)
+        trial.expire(table)  # <- what is left does not name the run's snapshot
+    counts = trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "b", "bob-1": "c"}
+    assert (counts["read"], counts["duplicate"], counts["rebuilt_sessions"]) == (3, 3, 3)
+
+
+def test_sessions_are_made_anew_where_a_killed_runs_cannot_be_rolled_back(trial, monkeypatch):
+    trial.send([act("a", 0), act("b", 40)])
+    trial.sessions_batch()
+    trial.send([act("x", 20)], "late.jsonl")
+    trial.events_batch()
+    with monkeypatch.context() as patch:
+        publish = Branch.publish
+        patch.setattr(Branch, "publish", lambda branch: publish(branch) if ".sessions_" in branch.table else stop())
+        with pytest.raises(KeyboardInterrupt):
+            trial.sessions_batch()
+    assert [row["event_count"] for row in trial.sessions()] == [3]
+    trial.expire(trial.sessions_table)
+    counts = trial.sessions_batch(start_date=date(2024, 3, 18))  # <- nothing
+    assert (counts["read"], counts["rebuilt_sessions"]) == (0, 2)
+    assert events_per_session(trial) == {"ada-1": "a", "ada-2": "b"}
+    trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "axb"}
+
+
+def stop():
+    raise KeyboardInterrupt
 
 
 @pytest.mark.single

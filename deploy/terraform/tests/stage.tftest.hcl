@@ -99,7 +99,7 @@ run "prod" {
       [for name in keys(local.settings.jobs) : "job-${name}"],
       [for name in keys(local.settings.functions) : "function-${name}"],
       keys(local.deliveries),
-      ["pipeline", "scheduler"],
+      ["pipeline", "scheduler", "table-optimizer"],
     ))
     error_message = "a role is missing, or belongs to nothing"
   }

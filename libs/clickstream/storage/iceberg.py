@@ -7,6 +7,8 @@ Rows come out of a table as instants and go into it in UTC without a zone (``sch
 Iceberg's Java API: no Spark job, and no statement to plan.
 """
 
+import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +38,9 @@ MERGE_ON_READ = {  # a delete or an update adds a small file instead of writing 
     "write.update.mode": "merge-on-read",
 }
 SNAPSHOT_PROPERTY = "clickstream."  # prefix of what a run says of itself in a snapshot's summary
+LATEST_COMMIT = "clickstream.latest-commit"  # property of a table: the same, for when that snapshot has expired
+BRANCH_AGE_MS = 24 * 3600 * 1000  # for which the branch of a killed run is kept
+BRANCH_SNAPSHOTS = 100  # that expiry leaves of an open branch: all of the run's own, and the one it began with
 CHANGES = {"added-data-files", "deleted-data-files", "added-delete-files", "removed-delete-files"}
 ATTEMPTS = 5  # to change metadata beside other writers
 
@@ -60,7 +65,10 @@ class Branch:
                 raise self._overtaken()
             at = () if self.base is None else (self.base,)
             branch = table.manageSnapshots().createBranch(self.name, *at)
-            branch.setMaxRefAgeMs(self.name, 24 * 3600 * 1000).commit()  # if the run is killed
+            # A branch is as old as its latest snapshot, which at first is another run's.
+            base_age = 0 if self.base is None else int(time.time() * 1000) - table.snapshot(self.base).timestampMillis()
+            branch.setMaxRefAgeMs(self.name, base_age + BRANCH_AGE_MS)
+            branch.setMinSnapshotsToKeep(self.name, BRANCH_SNAPSHOTS).commit()
 
         _commit(self.spark, self.table, create)
         return f"{self.table}.branch_{self.name}"
@@ -111,7 +119,11 @@ class Branch:
             return
 
         def fast_forward(table: Any) -> None:
-            table.manageSnapshots().fastForwardBranch("main", self.name).removeBranch(self.name).commit()
+            head = int(table.refs()[self.name].snapshotId())
+            transaction = table.newTransaction()
+            transaction.manageSnapshots().fastForwardBranch("main", self.name).removeBranch(self.name).commit()
+            _keep(transaction, head, self.snapshot_properties)
+            transaction.commitTransaction()
 
         try:
             _commit(self.spark, self.table, fast_forward)
@@ -183,19 +195,22 @@ class Commit:
     """What a run has said of itself in the latest snapshot that has such properties."""
 
     properties: Mapping[str, str]
-    is_current: bool  # the table still holds what that commit left; compaction changes no row
+    is_current: bool  # the table is known to hold what that commit left; compaction changes no row
 
 
 def latest_commit(spark: SparkSession, table: str) -> Commit | None:
-    """Return the snapshot properties of the latest run whose rows readers see."""
-    is_current = True
+    """Return the snapshot properties of the latest run whose rows readers see, also where the snapshot has expired."""
     java = _table(spark, full_name(spark, table))
-    for snapshot in _lineage(java, java.currentSnapshot()):
-        properties = _properties_of(snapshot)
-        if properties:
+    is_current, oldest = True, None
+    for oldest in _lineage(java, java.currentSnapshot()):
+        if properties := _properties_of(oldest):
             return Commit(properties, is_current)
-        is_current &= str(snapshot.operation()) == "replace"
-    return None
+        is_current &= str(oldest.operation()) == "replace"
+    kept = dict(java.properties()).get(LATEST_COMMIT)
+    if kept is None or oldest is None or oldest.parentId() is None:  # no snapshot of a run has expired
+        return None
+    latest = json.loads(kept)
+    return Commit(latest["properties"], is_current and latest["snapshot"] == oldest.parentId())
 
 
 def rollback_to(spark: SparkSession, table: str, properties: Mapping[str, str]) -> bool:
@@ -208,8 +223,15 @@ def rollback_to(spark: SparkSession, table: str, properties: Mapping[str, str]) 
     ]
     if not matching:
         return False
-    latest = max(matching, key=lambda snapshot: snapshot.timestampMillis()).snapshotId()
-    _commit(spark, name, lambda java: java.manageSnapshots().setCurrentSnapshot(latest).commit())
+    latest = max(matching, key=lambda snapshot: snapshot.timestampMillis())
+
+    def set_current(java: Any) -> None:
+        transaction = java.newTransaction()
+        transaction.manageSnapshots().setCurrentSnapshot(latest.snapshotId()).commit()
+        _keep(transaction, int(latest.snapshotId()), _properties_of(latest))
+        transaction.commitTransaction()
+
+    _commit(spark, name, set_current)
     return True
 
 
@@ -230,6 +252,11 @@ def current_snapshot(spark: SparkSession, table: str) -> int | None:
     """Return the snapshot that readers see; None of a table that nothing was ever written to."""
     snapshot = _table(spark, full_name(spark, table)).currentSnapshot()
     return None if snapshot is None else int(snapshot.snapshotId())
+
+
+def snapshots(spark: SparkSession, table: str) -> set[int]:
+    """Return all snapshots of a table."""
+    return {int(snapshot.snapshotId()) for snapshot in _table(spark, full_name(spark, table)).snapshots()}
 
 
 def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFrame | None:
@@ -309,6 +336,13 @@ def _commit(spark: SparkSession, table: str, change: Callable[[Any], None]) -> N
                 raise
         else:
             return
+
+
+def _keep(transaction: Any, snapshot: int, properties: Mapping[str, str]) -> None:
+    """Keep what a snapshot says of its run where expiry does not take it, in the commit that makes it current."""
+    if properties:
+        kept = json.dumps({"snapshot": snapshot, "properties": dict(properties)})
+        transaction.updateProperties().set(LATEST_COMMIT, kept).commit()
 
 
 def _set_properties(spark: SparkSession, table: str, properties: Mapping[str, str]) -> None:

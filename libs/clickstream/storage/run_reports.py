@@ -1,6 +1,7 @@
 """What a run did, as one JSON line: on standard output, and kept in a folder."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -8,11 +9,10 @@ from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
-from clickstream.runtime.counts import RowCounts
 from clickstream.storage import files
 
 
-def write(spark: SparkSession, job: str, arguments: Any, counts: RowCounts) -> None:
+def write(spark: SparkSession, job: str, arguments: Any, counts: Mapping[str, Any]) -> None:
     """Print the report, and write it below ``arguments.run_reports_path``, if there is one."""
     finished_at = datetime.now(UTC)
     run_id = uuid4().hex
@@ -21,7 +21,7 @@ def write(spark: SparkSession, job: str, arguments: Any, counts: RowCounts) -> N
         "run_id": run_id,
         "finished_at": finished_at.isoformat(timespec="seconds"),
         "arguments": asdict(arguments),
-        "counts": counts.as_dict(),
+        "counts": counts,
     }
     line = json.dumps(report, default=str)
     if arguments.run_reports_path:

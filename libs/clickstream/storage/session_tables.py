@@ -1,9 +1,11 @@
 """The tables ``session_events`` and ``sessions``: what has changed, and the sessions that are recomputed from it.
 
 A run writes both and publishes ``sessions`` first. The run id in the latest ``session_events`` snapshot is
-authoritative: if a run dies after publishing ``sessions`` only, the next run rolls ``sessions`` back.
+authoritative: if a run dies after publishing ``sessions`` only, the next run rolls ``sessions`` back. Where that cannot
+be done, or the history of a table has expired, it makes ``sessions`` anew of ``session_events``.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ EVENT = ("user_id", "event_uuid", "event_time")  # the key of ``session_events``
 CHANGE_COUNTS = {"written": "sum(inserted)", "duplicate": "sum(unchanged)", "deleted": "sum(deleted)"}
 INITIAL_COUNTS = {"written": "count(1)"}
 RECOMPUTED_COUNTS = {"session_events": "count(1)", "sessions": "count_if(new_session = 1)"}
+REBUILT_COUNTS = {"rebuilt_sessions": "count(1)"}
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class SessionTables:
     source: str
     window: SessionWindow
 
-    def latest_run(self) -> iceberg.Commit | None:
-        """Return what the latest complete run has committed, None where there is nothing; roll back what came after it.
+    def latest_run(self, load: Load) -> iceberg.Commit | None:
+        """Return what the latest complete run has committed, None where there is nothing; take back what came after it.
 
         Raise ``TableError`` where the tables cannot be continued.
         """
@@ -70,9 +75,10 @@ class SessionTables:
                 raise self._error(f"holds sessions with {name} {latest.properties[name]}, not {value}")
         run = {"run": latest.properties["run"]}
         of_sessions = iceberg.latest_commit(self.spark, self.sessions)
-        is_complete = of_sessions is not None and of_sessions.properties["run"] == run["run"]
-        if not is_complete and not iceberg.rollback_to(self.spark, self.sessions, run):
-            raise self._error(f"is of another run than {self.sessions}")
+        if of_sessions and of_sessions.properties["run"] == run["run"] and of_sessions.is_current and latest.is_current:
+            return latest
+        if not (latest.is_current and iceberg.rollback_to(self.spark, self.sessions, run)):
+            self._rebuild_sessions(load, latest)
         return latest
 
     def stored(self, start: date | None = None, end: date | None = None) -> DataFrame:
@@ -118,6 +124,15 @@ class SessionTables:
         _delete(of_events, points, "event_time")
         _delete(of_sessions, points, "started_at")
         self._recompute(load, self._with_stored(changed, points), of_sessions, of_events)
+
+    def _rebuild_sessions(self, load: Load, latest: iceberg.Commit) -> None:
+        """Put the sessions of ``session_events`` in place of those stored, in the name of the latest run."""
+        logger.warning("%s may be of another run than %s, and is made anew of it", self.sessions, self.session_events)
+        with iceberg.open_branch(
+            self.spark, self.sessions, schemas.SESSIONS, latest.properties, iceberg.MERGE_ON_READ
+        ) as branch:
+            branch.overwrite(load.counted(sessions.to_sessions(self.stored()), REBUILT_COUNTS), F.lit(True))
+            branch.publish()
 
     def _with_stored(self, changed: DataFrame, points: RecomputePoints) -> DataFrame:
         """Return the events of which sessions are recomputed: the stored ones with the changes."""

@@ -141,3 +141,28 @@ def test_the_latest_commit_is_found_below_compaction_and_rolled_back_to(spark, t
     assert iceberg.rollback_to(spark, name, {"run": "1"})
     assert uuids(trial) == ["1"]
     assert not iceberg.rollback_to(spark, name, {"run": "3"})
+
+
+def test_the_latest_commit_outlives_its_snapshot(spark, trial):
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS, {"run": "1"}) as branch:
+        write_on(branch, rows(spark, "a"))
+    latest = iceberg.latest_commit(spark, trial.events_table)
+    trial.rewrite(trial.events_table)
+    trial.expire(trial.events_table)
+    assert not iceberg.rollback_to(spark, trial.events_table, {"run": "1"})  # <- it has expired
+    assert iceberg.latest_commit(spark, trial.events_table) == latest
+    trial.rewrite(trial.events_table)
+    trial.expire(trial.events_table)
+    latest = iceberg.latest_commit(spark, trial.events_table)  # <- what came between has expired, too
+    assert (latest.properties, latest.is_current) == ({"run": "1"}, False)
+
+
+def test_expiry_takes_nothing_of_an_open_branch(spark, trial):
+    write(spark, trial, "a")
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
+        branch.append(rows(spark, "b"))
+        branch.append(rows(spark))  # <- none; alone it would not be published
+        trial.expire(trial.events_table)
+        assert [row.event_uuid for row in branch.appended().collect()] == ["b"]
+        branch.publish()
+    assert uuids(trial) == ["a", "b"]
