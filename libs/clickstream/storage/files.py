@@ -6,6 +6,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from clickstream import errors
+from clickstream.runtime.arguments import Folder
+from clickstream.runtime.glue import temp_dir
 
 
 def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
@@ -17,6 +19,18 @@ def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
         return hadoop_path.getFileSystem(settings), hadoop_path
     except Py4JJavaError as error:
         raise errors.InputError(f"{path}: {error.java_exception.getMessage()}") from error
+
+
+def check_folders(spark: SparkSession, arguments: Any) -> None:
+    """Raise ``InputError`` for a folder among a job's arguments, or ``--TempDir``, whose bucket cannot be reached."""
+    folders = {name: value for name, value in vars(arguments).items() if isinstance(value, Folder)}
+    for name, path in {**folders, "TempDir": temp_dir(spark)}.items():
+        fs, hadoop_path = file_system(spark, path)
+        try:
+            fs.exists(hadoop_path)
+        except Py4JJavaError as error:
+            said = str(error.java_exception.getMessage()).splitlines()[0]
+            raise errors.InputError(f"--{name} {path}: {said}") from error
 
 
 def exists(spark: SparkSession, path: str) -> bool:
