@@ -20,6 +20,7 @@ from clickstream.runtime.arguments import parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.storage import hive_table, iceberg
 from deploy import ddl
+from deploy.jobs import TEMP_FOLDER
 from local import s3_lake
 from local.glue_stubs import install_glue_stubs
 
@@ -27,7 +28,7 @@ LAKE = "s3://lake"
 ENDED = "ended: "  # begins the line that ends what a job prints
 
 
-def run(name, arguments, temp_dir=f"{LAKE}/tmp"):
+def run(name, arguments, temp_dir=f"{LAKE}/{TEMP_FOLDER}"):
     """Run a job as its script does; return the sentence that it fails with."""
     job = importlib.import_module(name)
     try:
@@ -82,10 +83,11 @@ def race(table):
     return {"made": names, "found": [branch for branch in names if branch in refs]}
 
 
-spark = s3_lake.session(LAKE)
-spark.conf.set("spark.sql.shuffle.partitions", "2")
-install_glue_stubs(spark)
-for line in sys.stdin:
-    call, arguments = json.loads(line)
-    answer = {"run": run, "rows": rows, "kill_at_publish": kill_at_publish, "race": race}[call](**arguments)
-    print(ENDED + json.dumps(answer), flush=True)
+if __name__ == "__main__":
+    spark = s3_lake.session(LAKE)
+    spark.conf.set("spark.sql.shuffle.partitions", "2")
+    install_glue_stubs(spark)
+    for line in sys.stdin:
+        call, arguments = json.loads(line)
+        answer = {"run": run, "rows": rows, "kill_at_publish": kill_at_publish, "race": race}[call](**arguments)
+        print(ENDED + json.dumps(answer), flush=True)

@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def serve(listening: int, port: int, record_to: str) -> None:
     os.environ["MOTO_PORT"] = str(port)  # moto calls itself
     for service in (athena, functions, glue, kinesis, patches, state_machines):
         service.install()
-    application = DomainDispatcherApplication(create_backend_app)
+    application: Any = DomainDispatcherApplication(create_backend_app)
     if record_to:
         application = recorded(application, record_to)
     make_server(
@@ -30,11 +29,11 @@ def serve(listening: int, port: int, record_to: str) -> None:
     ).serve_forever()
 
 
-def recorded(application: Any, path: str) -> Callable[..., Iterable[bytes]]:
+def recorded(application: Any, path: str) -> Any:
     """Add a line of JSON to a file for each request."""
     requests = Path(path).open("a", buffering=1)  # noqa: SIM115  # for as long as the process lasts
 
-    def respond(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def respond(environ: dict[str, Any], start_response: Any) -> Any:
         scope = environ.get("HTTP_AUTHORIZATION", "").split("/")  # <key>/<date>/<region>/<service>/aws4_request
         request = {
             "service": scope[3] if len(scope) > 3 else "",  # noqa: PLR2004
