@@ -40,13 +40,13 @@ def run(name, arguments, temp_dir=f"{LAKE}/{TEMP_FOLDER}"):
     return None
 
 
-def rows(table):
-    """Read a table as text and numbers."""
+def rows(table, columns=("*",)):
+    """Read columns of a table as text and numbers."""
     if table == "clickstream":
         (plain_table,) = [found for found in ddl.tables(LAKE) if found.name == table]
         return plain(hive_table.read(spark, plain_table.location, plain_table.schema))
     spark.sql(f"refresh table {s3_lake.CATALOG}.{table}")
-    return plain(spark.table(f"{s3_lake.CATALOG}.{table}"))
+    return plain(spark.table(f"{s3_lake.CATALOG}.{table}").select(*columns))
 
 
 def kill_at_publish(number):

@@ -39,6 +39,17 @@ def exists(spark: SparkSession, path: str) -> bool:
     return bool(fs.exists(hadoop_path))
 
 
+def names(spark: SparkSession, folder: str) -> list[str]:
+    """List what is in a folder; one that is not there is empty."""
+    fs, hadoop_path = file_system(spark, folder)
+    try:
+        return [status.getPath().getName() for status in fs.listStatus(hadoop_path)]
+    except Py4JJavaError as error:
+        if "FileNotFoundException" not in str(error.java_exception.toString()):
+            raise
+        return []
+
+
 def write_text(spark: SparkSession, path: str, text: str) -> None:
     """Write a small file whole, in place of one that is there."""
     fs, hadoop_path = file_system(spark, path)
