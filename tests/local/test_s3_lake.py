@@ -162,6 +162,7 @@ def test_batch_jobs_end_in_the_rows_of_a_lake_in_a_folder(lake, trial):
     }  # fmt: skip
 
 
+@pytest.mark.proof
 def test_streams_keep_their_checkpoints_on_s3(lake):
     now = datetime.now(UTC).isoformat()
     click = {"event_name": "a", "event_type": "click", "device_type": "ios", "event_timestamp": now}
@@ -214,6 +215,7 @@ def test_a_bucket_that_is_missing_is_a_sentence(lake):
         assert "\n" not in said
 
 
+@pytest.mark.proof
 def test_a_run_that_is_killed_between_two_publishes_is_completed_by_the_next(lake):
     quarantined = len(lake.rows("quarantine"))
     lake.send([event("killed", "kill:a"), "not JSON either"], "killed/arrived=2024-03-18/10/a.jsonl")
