@@ -76,6 +76,10 @@ def valid(spark, lines, validate, condition="reasons is null"):
     return sorted(lines[int(row.origin)] for row in validated.select("origin").collect())
 
 
+def of_archived_activity(spark, form, lines):
+    return valid(spark, archived(lines), lambda rows: activity.from_lines(rows, form, activity.line_rules(LATENESS)))
+
+
 def of_page_transitions(_, __, lines):
     rows = through_firehose(transform.page_transitions, lines)
     return sorted(line for line, row in zip(lines, rows, strict=True) if row is not None)
@@ -86,7 +90,10 @@ READERS = {  # stream -> reader, by its name in the settings -> the lines that i
         "events_stream": lambda spark, _, lines: valid(spark, lines, events.validate),
         "events_batch": lambda spark, _, lines: valid(spark, archived(lines), events.validate),
     },
-    "clickstream": {"clickstream_batch": lambda spark, _, lines: valid(spark, archived(lines), visits.validate)},
+    "clickstream": {
+        "clickstream_batch": lambda spark, _, lines: valid(spark, archived(lines), visits.validate),
+        "sessions_batch": of_archived_activity,
+    },
     "page_views": {
         "transform_page_transitions": of_page_transitions,
         "page_views_stream": lambda spark, _, lines: valid(
@@ -97,9 +104,7 @@ READERS = {  # stream -> reader, by its name in the settings -> the lines that i
         "sessions_stream": lambda spark, form, lines: valid(
             spark, lines, lambda rows: activity.from_lines(rows, form, live_sessions.rules(None))
         ),
-        "sessions_batch": lambda spark, form, lines: valid(
-            spark, archived(lines), lambda rows: activity.from_lines(rows, form, activity.line_rules(LATENESS))
-        ),
+        "sessions_batch": of_archived_activity,
     },
 }
 
