@@ -68,5 +68,8 @@ def _read(spark: SparkSession, path: str) -> DataFrame:
 
 
 def _folders(spark: SparkSession, path: str) -> list[Folder]:
-    names = files.names(spark, path)
+    if not files.exists(spark, path):
+        return []
+    fs, folder = files.file_system(spark, path)
+    names = [status.getPath().getName() for status in fs.listStatus(folder)]
     return sorted(Folder(*map(int, name.split("-"))) for name in names if re.fullmatch(r"\d+-\d+-\d+", name))
