@@ -54,10 +54,19 @@ def run(catalog: GlueBackend, database: str, query: str, statement: exp.Expressi
         catalog.delete_table(database, name)
         return
     added = list(statement.find_all(exp.ColumnDef))
-    if not added:
+    comments = {
+        change.this.name: change.args["comment"].name
+        for change in statement.find_all(exp.AlterColumn)
+        if change.args.get("comment")
+    }
+    if not added and not comments:
         raise JsonRESTError("InvalidRequestException", f"the local Athena cannot run: {query}")
     current = [*catalog.get_table(database, name).versions.values()][-1]
-    columns = [*current["StorageDescriptor"]["Columns"], *[_column(ddl.column(column)) for column in added]]
+    columns = [
+        {**column, "Comment": comments.get(column["Name"], column.get("Comment", ""))}
+        for column in current["StorageDescriptor"]["Columns"]
+    ]
+    columns += [_column(ddl.column(column)) for column in added]
     storage = {**current["StorageDescriptor"], "Columns": columns}
     catalog.update_table(database, name, {**current, "StorageDescriptor": storage})
 
