@@ -208,6 +208,6 @@ def test_a_torn_file_ends_the_run_before_anything_is_committed(trial):
     with pytest.raises(errors.InputError, match=r"raw/torn.json.gz cannot be read: Unexpected end of input stream"):
         trial.events_batch()
     (trial.raw / "torn.json.gz").rename(trial.raw / "torn.snappy")
-    with pytest.raises(errors.InputError, match=r"raw/torn.snappy: bytes, but no line; files are read plain, or by"):
+    with pytest.raises(errors.InputError, match=r"raw/torn.snappy is not read: files must be plain, or by"):
         trial.events_batch()
     assert trial.events() == trial.quarantine() == []
