@@ -85,7 +85,7 @@ class Events(Format):
             ("event_name", name)
             for name in (
                 *("", ":", ":order:completed", "pay ment:order", "payment/order", "../secrets:order"),
-                *("event_type=payment:order", "zahlung\u00fc:order", "payment\n:order", "p" * 65 + ":order", "a%2Fb:c"),
+                *("event_type=payment:order", "zahlung\u00fc:order", "pay\nment:order", "p" * 65 + ":order", "a%2Fb:c"),
             )
         ],
     }
