@@ -24,6 +24,7 @@ def split_records(records: DataFrame) -> DataFrame:
     """Turn records (``raw``), one a row, into lines, one a row: docs/architecture.md, "How a record becomes events".
 
     Row-wise. A record that holds no line feed, is one JSON object, nothing but white space or no text is one line.
+    There is always a line; explode would have Spark filter by it, and that filter hold all of this a hundred times.
     """
     is_split = f"""
         contains(raw, '\\n') and not {IS_EMPTY}
@@ -42,7 +43,7 @@ def split_records(records: DataFrame) -> DataFrame:
         .withColumn("raw", _without_line_end("raw"))
         .withColumn("raw", _without_byte_order_mark("raw"))
         .withColumn("lines", F.expr(f"if({is_split}, {lines}, array(raw))"))
-        .select(F.explode("lines").alias("raw"), *others)
+        .select(F.explode_outer("lines").alias("raw"), *others)
     )
 
 

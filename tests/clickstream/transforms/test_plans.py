@@ -1,0 +1,24 @@
+"""How large plans become: Spark writes an expression out again wherever it moves a condition below its column."""
+
+from datetime import timedelta
+
+import pytest
+
+from clickstream.sources import raw_archive
+from clickstream.transforms import activity, events, page_views, visits
+
+LOOKBACK = timedelta(days=7)
+FORMS = {
+    "events": events.validate,
+    "visits": visits.validate,
+    "page_views": lambda lines: page_views.validate(lines, LOOKBACK),
+    "clicks": lambda lines: activity.from_lines(lines, "clicks", activity.line_rules(LOOKBACK)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_written_once_is_planned_about_once(spark, tmp_path, form):
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    lines = raw_archive.read_lines(spark, str(tmp_path)).transform(FORMS[form])
+    plan = lines._jdf.queryExecution()  # noqa: SLF001  # which Python does not have
+    assert len(plan.executedPlan().toString()) < 2 * len(plan.analyzed().toString())
