@@ -14,6 +14,15 @@ from deploy.settings import Job, render
 GLUE_VERSION = "6.0"  # without it AWS picks 5.1
 TEMP_FOLDER = "tmp"  # of the lake, local.temp_folder of terraform: every job writes there, a lifecycle rule empties it
 COMMANDS = {"batch": "glueetl", "streaming": "gluestreaming"}
+FEWER_REQUESTS = {  # to S3: docs/decisions/0020-fewer-requests-to-s3.md
+    "spark.hadoop.fs.s3a.performance.flags": "create,mkdir,delete",
+    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+    ),
+    "spark.sql.streaming.fileStreamSink.ignoreMetadata": "true",
+}
 # What GetJob answers and UpdateJob does not take, or derives from the other fields.
 NOT_DEFINED = {"Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "MaxCapacity", "ProfileName"}
 
@@ -111,6 +120,7 @@ def spark_conf(lake: str, region: str) -> str:
     catalog = "spark.sql.catalog.glue_catalog"
     settings = {
         "spark.hadoop.fs.s3a.endpoint.region": region,  # otherwise requests are signed for us-east-2
+        **FEWER_REQUESTS,
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",

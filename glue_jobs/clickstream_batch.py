@@ -17,7 +17,7 @@ from clickstream import schemas
 from clickstream.runtime.arguments import Folder, Ratio, Table, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import hive_table, iceberg, run_reports
+from clickstream.storage import files, hive_table, iceberg, run_reports
 from clickstream.storage.load import open_load
 from clickstream.transforms import visits
 
@@ -34,6 +34,7 @@ class Arguments:
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
+    files.check_folders(spark, arguments)
     check_disjoint_paths(
         raw_path=arguments.raw_path,
         clickstream_path=arguments.clickstream_path,

@@ -20,7 +20,7 @@ from clickstream import schemas
 from clickstream.runtime.arguments import Folder, Ratio, Table, check_dates, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import iceberg, run_reports
+from clickstream.storage import files, iceberg, run_reports
 from clickstream.storage.load import open_load
 from clickstream.transforms import events
 
@@ -43,6 +43,7 @@ class Arguments:
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
+    files.check_folders(spark, arguments)
     check_disjoint_paths(
         raw_path=arguments.raw_path,
         events_table=iceberg.location(spark, arguments.events_table),

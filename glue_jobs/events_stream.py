@@ -23,7 +23,7 @@ from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disj
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
-from clickstream.storage import iceberg
+from clickstream.storage import files, iceberg
 from clickstream.storage.load import open_load
 from clickstream.transforms import events
 
@@ -40,6 +40,7 @@ class Arguments(StreamArguments):
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
+    files.check_folders(spark, arguments)
     check_disjoint_paths(
         checkpoint_path=arguments.checkpoint_path,
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),

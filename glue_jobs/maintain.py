@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from clickstream import errors
 from clickstream.runtime.arguments import AtMost, Folder, PositiveInt, Table, parse_arguments
 from clickstream.runtime.glue import glue_session
-from clickstream.storage import iceberg, run_reports, upkeep
+from clickstream.storage import files, iceberg, run_reports, upkeep
 
 TABLES = ("events", "session_events", "sessions", "page_counts", "quarantine")
 MEGABYTE = 1024 * 1024
@@ -61,6 +61,7 @@ class Arguments:
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
+    files.check_folders(spark, arguments)
     for table in arguments.tables.values():
         iceberg.location(spark, table)  # before anything is done, they are all there
     snapshot_age = timedelta(days=arguments.snapshot_retention_days)

@@ -36,7 +36,7 @@ from clickstream.runtime.arguments import (
 from clickstream.runtime.counts import RowCounts
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import hive_table, iceberg, kinesis_sink, quarantine, run_reports
+from clickstream.storage import files, hive_table, iceberg, kinesis_sink, quarantine, run_reports
 from clickstream.storage.load import Load, NewRows, open_load
 from clickstream.transforms import activity, events, live_sessions, page_views, times, visits
 from clickstream.validation import UNPROCESSABLE, Rules, Source
@@ -87,6 +87,7 @@ class Arguments:
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
+    files.check_folders(spark, arguments)
     check_disjoint_paths(
         clickstream_path=arguments.clickstream_path or "",
         raw_path=arguments.raw_path or "",

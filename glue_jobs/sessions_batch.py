@@ -30,7 +30,7 @@ from clickstream.runtime.arguments import (
 )  # fmt: skip
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import iceberg, run_reports
+from clickstream.storage import files, iceberg, run_reports
 from clickstream.storage.load import Load, open_load
 from clickstream.storage.session_tables import Input, SessionTables
 from clickstream.transforms import activity
@@ -72,6 +72,7 @@ class Arguments:
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
+    files.check_folders(spark, arguments)
     check_disjoint_paths(
         raw_path=arguments.raw_path or "",
         quarantine_table=iceberg.location(spark, arguments.quarantine_table),

@@ -12,6 +12,7 @@ os.environ["TZ"] = "UTC"  # before Spark starts: Python's side of it shows times
 time.tzset()
 
 from local import job, query  # noqa: E402
+from local.s3_lake import SCHEME  # noqa: E402
 
 LOGGERS = ("__main__", "clickstream", "deploy", "lambdas", "local", "simulator")  # ours; a job is run as __main__
 
@@ -22,7 +23,11 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m local", description="Run the jobs, and query their tables, on this machine."
     )
     made.add_argument(
-        "--lake", type=lake_folder, default=".local", metavar="DIR", help="where the tables lie; .local unless said"
+        "--lake",
+        type=lake_place,
+        default=".local",
+        metavar="DIR",
+        help="where the tables lie; .local unless said; s3://BUCKET is one of the local AWS",
     )
     made.add_argument("--verbose", action="store_true", help="log details, and where in the code an error came from")
     commands = made.add_subparsers(dest="command", required=True)
@@ -42,8 +47,12 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def lake_folder(text: str) -> Path:
-    """Read a lake's path; reject characters that SQLite, Hadoop or SQL would read as something else."""
+def lake_place(text: str) -> Path | str:
+    """Read a lake's bucket or path; reject characters that SQLite, Hadoop or SQL would read as something else."""
+    if text.startswith(SCHEME):
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+/?", text):
+            raise argparse.ArgumentTypeError(f"{text} is not s3:// and the name of a bucket")
+        return text.rstrip("/")
     folder = Path(text).absolute()
     if odd := re.search(r"[^\w /.,@+=~()-]", str(folder)):
         raise argparse.ArgumentTypeError(

@@ -7,9 +7,13 @@ import runpy
 import sys
 from pathlib import Path
 
+from pyspark.sql import SparkSession
+
 from clickstream.errors import ClickstreamError
 from clickstream.runtime.arguments import help_of, parse_arguments
+from deploy.jobs import TEMP_FOLDER
 from local import lake as lakes
+from local import s3_lake
 from local.glue_stubs import install_glue_stubs
 
 JOBS = Path(__file__).parent.parent / "glue_jobs"
@@ -23,7 +27,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in JOBS.glob("*.py"))
 
 
-def run(lake: Path, name: str, arguments: list[str]) -> int:
+def run(lake: Path | str, name: str, arguments: list[str]) -> int:
     """Run a job on a lake; return 0 only if it has committed."""
     sys.path.insert(0, str(JOBS))  # as for any script: its neighbours can be imported
     job = importlib.import_module(name)
@@ -35,7 +39,7 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
     try:
         parse_arguments(job.Arguments, sys.argv)  # a wrong one need not wait for Spark
         logger.info("%s: starting Spark", name)
-        committed = install_glue_stubs(lakes.session(lake))
+        committed = install_glue_stubs(start(lake, arguments))
         runpy.run_path(str(script), run_name="__main__")
     except (ClickstreamError, NotImplementedError) as error:
         logger.debug("%s: where it failed", name, exc_info=True)
@@ -44,14 +48,20 @@ def run(lake: Path, name: str, arguments: list[str]) -> int:
     if committed is not None and not committed:
         print(f"{name}: ended without committing", file=sys.stderr)
         return 1
-    lakes.remember_paths(lake, arguments)
+    if isinstance(lake, Path):
+        lakes.remember_paths(lake, arguments)
     return 0
 
 
-def with_defaults(lake: Path, kind: type, arguments: list[str]) -> list[str]:
+def start(lake: Path | str, arguments: list[str]) -> SparkSession:
+    """Start Spark on a folder or on a bucket."""
+    return lakes.session(lake) if isinstance(lake, Path) else s3_lake.session(lake, s3_lake.conf_of(arguments))
+
+
+def with_defaults(lake: Path | str, kind: type, arguments: list[str]) -> list[str]:
     """Add the folders in the lake for temporary rows and for reports of runs, unless they are given."""
-    complete = ["--TempDir", str(lake / "tmp"), *arguments]  # of two, Glue takes the last
+    complete = ["--TempDir", f"{lake}/{TEMP_FOLDER}", *arguments]  # of two, Glue takes the last
     is_given = any(word.partition("=")[0] == f"--{RUN_REPORTS}" for word in arguments)
     if not is_given and RUN_REPORTS in {field.name for field in dataclasses.fields(kind)}:
-        complete += [f"--{RUN_REPORTS}", str(lake / "run_reports")]
+        complete += [f"--{RUN_REPORTS}", f"{lake}/run_reports"]
     return complete

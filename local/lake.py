@@ -1,10 +1,11 @@
-"""A lake on this machine: Spark with an Iceberg catalog in one SQLite file, and the tables of ddl/."""
+"""A lake in a folder: Spark with an Iceberg catalog in one SQLite file, and the tables of ddl/."""
 
 import argparse
 import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -29,16 +30,8 @@ def session(lake: Path) -> SparkSession:
     if made_at != str(lake):
         raise TableError(f"the lake {lake} was made as {made_at}, where its tables look for their files; move it back")
     _remember(lake, {"lake": str(lake)})
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
-    log_settings = Path(__file__).with_name("log4j2.properties")
-    settings = {
-        "spark.driver.memory": "4g",
-        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{log_settings}",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
+    spark = start_spark({
         "spark.jars": ",".join(str(jar) for jar in jars.fetch()),
-        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
         "spark.sql.catalog.lake.default-namespace": "clickstream",
         "spark.sql.catalog.lake.jdbc.schema-version": "V1",
@@ -47,28 +40,47 @@ def session(lake: Path) -> SparkSession:
         "spark.sql.catalog.lake.warehouse": str(lake),
         "spark.sql.defaultCatalog": "lake",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
+    })
+    create_tables(spark, lake)
+    return spark
+
+
+def start_spark(settings: Mapping[str, str]) -> SparkSession:
+    """Start Spark on this machine, with the settings of a lake."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
+    log_settings = Path(__file__).with_name("log4j2.properties")
+    of_this_machine = {
+        "spark.driver.memory": "4g",
+        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{log_settings}",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "16",
-        "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
     }
     builder = SparkSession.builder.master("local[*]").appName("clickstream")
-    for name, value in settings.items():
+    for name, value in (of_this_machine | dict(settings)).items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    create_tables(spark, lake)
-    return spark
+    return builder.getOrCreate()
 
 
 def create_tables(spark: SparkSession, lake: Path) -> None:
     """Apply ``ddl``: Iceberg tables in the catalog, the others as views of their files, and the views."""
     spark.sql("create namespace if not exists clickstream")
-    paths = _remembered(lake)
     for table in ddl.tables(str(lake)):
         if table.is_iceberg:
             spark.sql(ddl.spark_create(table))
-        else:
+    create_views(spark, str(lake), _remembered(lake))
+
+
+def create_views(spark: SparkSession, lake: str, paths: Mapping[str, str]) -> None:
+    """Make temporary views of what no catalog of Iceberg's holds: the plain tables, and the views of ``ddl``."""
+    for table in ddl.tables(lake):
+        if not table.is_iceberg:
             location = paths.get(table.name, table.location)
             hive_table.read(spark, location, table.schema).createOrReplaceTempView(table.name)
     for name, query in ddl.views().items():

@@ -15,13 +15,14 @@ from sqlglot import exp
 
 from clickstream.errors import ClickstreamError
 from local import lake as lakes
+from local import s3_lake
 
 
 class QueryError(Exception):
     """The query cannot be answered as it was asked."""
 
 
-def answer(lake: Path, query: str, format_name: str) -> int:
+def answer(lake: Path | str, query: str, format_name: str) -> int:
     """Print the answer; return 0 only if there is one."""
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
@@ -33,9 +34,11 @@ def answer(lake: Path, query: str, format_name: str) -> int:
     return 0
 
 
-def ask(lake: Path, query: str) -> DataFrame:
+def ask(lake: Path | str, query: str) -> DataFrame:
     """Put the query to the tables of a lake that is there."""
     translated = translate(query)
+    if isinstance(lake, str):
+        return with_binary_as_hex(s3_lake.session_to_query(lake).sql(translated))
     if not lakes.exists(lake):
         raise QueryError(f"no lake at {lake}; run a job first or give --lake DIR")
     return with_binary_as_hex(lakes.session(lake).sql(translated))

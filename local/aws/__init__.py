@@ -14,6 +14,8 @@ from typing import Any
 
 import boto3
 
+from deploy import ddl
+from deploy.account import DATABASE
 from deploy.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -25,16 +27,16 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def running(port: int = 0) -> Iterator[str]:
+def running(port: int = 0, record_to: Path | None = None) -> Iterator[str]:
     """Run the server as a process that ends with this one; yield its endpoint once it answers.
 
-    Port 0 takes any free port.
+    Port 0 takes any free port. Requests are recorded in a file, a line of JSON each, if one is named.
     """
     with socket.create_server(("127.0.0.1", port)) as listening:
         port = listening.getsockname()[1]
         descriptor = listening.fileno()
         server = subprocess.Popen(  # noqa: S603  # ourselves
-            [sys.executable, "-m", "local.aws.server", str(descriptor), str(port)],
+            [sys.executable, "-m", "local.aws.server", str(descriptor), str(port), str(record_to or "")],
             cwd=ROOT,
             stdin=subprocess.PIPE,  # ends when this process does, even by kill -9
             pass_fds=[descriptor],
@@ -65,13 +67,17 @@ def session() -> boto3.Session:
 
 
 def create(endpoint: str, stage: Settings) -> None:
-    """Create the stage's streams, buckets and tables of DynamoDB."""
+    """Create the stage's streams, buckets and tables of DynamoDB, and in the lake the tables of ``ddl``."""
     kinesis = session().client("kinesis", endpoint_url=endpoint)
     for name, stream in stage.streams.items():
         kinesis.create_stream(StreamName=name, ShardCount=stream.shards)
     s3 = session().client("s3", endpoint_url=endpoint)
     for name in stage.buckets:
         s3.create_bucket(Bucket=name)
+    session().client("glue", endpoint_url=endpoint).create_database(DatabaseInput={"Name": DATABASE})
+    athena = session().client("athena", endpoint_url=endpoint)
+    for text in ddl.texts("s3://lake"):
+        athena.start_query_execution(QueryString=text, QueryExecutionContext={"Database": DATABASE})
     dynamodb = session().client("dynamodb", endpoint_url=endpoint)
     for name, table in stage.dynamodb.items():
         schema: Any = [

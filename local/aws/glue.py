@@ -1,9 +1,9 @@
 """Glue jobs for moto's server, which has no UpdateJob and reports SUCCEEDED for every run: here a run is a process.
 
 A job's definition is that of CreateJob or the last UpdateJob, as a whole, with AWS's defaults. A run is ``python -m
-local run`` of the script of that name in the working tree, in its own folder: S3 paths among its arguments are copied
-there first, and what it has written is copied back. The run succeeds if the process exits with 0; otherwise its error
-message is the last line on standard error.
+local run`` of the script of that name in the working tree, with the definition's own arguments, ``--conf`` among them,
+on the S3 and the Glue catalog of this server. It succeeds if the process exits with 0; otherwise its error message is
+the last line on standard error.
 """
 
 # ruff: noqa: SLF001  # `_get_param` is how moto's own handlers read a request
@@ -11,16 +11,14 @@ message is the last line on standard error.
 import json
 import logging
 import os
-import re
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from moto.core.responses import ActionResult
@@ -31,15 +29,8 @@ from moto.glue.responses import GlueResponse
 from local import aws
 from local.aws.patches import patch
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
 ROOT = Path(__file__).parents[2]
 DEFAULTS = {"GlueVersion": "5.1", "MaxRetries": 0, "Timeout": 480, "ExecutionClass": "STANDARD"}
-JOB_ARGUMENT = re.compile(r"--(?!conf$)[a-z][a-z0-9_]*")  # Glue's own have a hyphen or capitals
-LAKE = "lake-of-the-run"  # beside the folders that stand for buckets
-CATALOG = "glue_catalog.clickstream."  # in Glue; the lake's own catalog has the same tables without it
-S3_PATH = re.compile(r"s3://([^/]+)/(.*)")
 FINISHED = {"SUCCEEDED", "FAILED"}
 
 logger = logging.getLogger(__name__)
@@ -103,16 +94,14 @@ def start_job_run(job: FakeJob, arguments: Mapping[str, str] | None = None, **_:
         raise ConcurrentRunsExceededException(f"Concurrent runs exceeded for {job.name}")
     run = JobRun(job.name, dict(arguments or {}), definition)
     job.job_runs.append(run)  # type: ignore[arg-type]
-    s3 = aws.session().client("s3", endpoint_url=f"http://127.0.0.1:{os.environ['MOTO_PORT']}")
-    threading.Thread(target=execute, args=(run, s3), daemon=True).start()
+    threading.Thread(target=execute, args=(run,), daemon=True).start()
     return run.job_run_id
 
 
-def execute(run: JobRun, s3: "S3Client") -> None:
+def execute(run: JobRun) -> None:
     """Run the script, and set the status of the run."""
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            run.error = run_script(run, Path(folder), s3)
+        run.error = run_script(run)
     except Exception as error:  # whatever it is, the run has ended
         logger.exception("the run %s of the job %s could not be executed", run.job_run_id, run.job)
         run.error = repr(error)
@@ -120,51 +109,21 @@ def execute(run: JobRun, s3: "S3Client") -> None:
     run.status = "FAILED" if run.error else "SUCCEEDED"
 
 
-def run_script(run: JobRun, folder: Path, s3: "S3Client") -> str:
-    """Copy the script's inputs from S3, run it, and copy its outputs back; return its error message, if any."""
+def run_script(run: JobRun) -> str:
+    """Run the script with the definition's arguments and the run's; return its error message, if any."""
     script = Path(run.definition["Command"]["ScriptLocation"]).stem
     arguments = {**run.definition.get("DefaultArguments", {}), **run.arguments}
-    local_arguments: list[str] = []
-    for name, value in arguments.items():
-        if JOB_ARGUMENT.fullmatch(name):
-            local_arguments += [name, _downloaded(value.removeprefix(CATALOG), folder, s3)]
-    before = _files(folder)
+    lake = "/".join(arguments["--TempDir"].split("/")[:3])
+    words = [word for pair in arguments.items() for word in pair]
     process = subprocess.run(  # noqa: S603  # ourselves
-        [sys.executable, "-m", "local", "--lake", f"{folder}/{LAKE}", "run", script, *local_arguments],
+        [sys.executable, "-m", "local", "--lake", lake, "run", script, *words],
         cwd=ROOT,
+        env=os.environ | aws.environment(f"http://127.0.0.1:{os.environ['MOTO_PORT']}"),
         capture_output=True,
         text=True,
         check=False,
     )
-    for path, written in _files(folder).items():
-        bucket, _, key = path.partition("/")
-        if before.get(path) != written and bucket != LAKE:
-            s3.put_object(Bucket=bucket, Key=key, Body=(folder / path).read_bytes())
     return (process.stderr.strip().splitlines() or ["it failed without a message"])[-1] if process.returncode else ""
-
-
-def _downloaded(value: str, folder: Path, s3: "S3Client") -> str:
-    """Copy what lies below an S3 path (or the fixed part of a pattern), and return its local path; else the value."""
-    match = S3_PATH.fullmatch(value)
-    if not match:
-        return value
-    bucket, path = match.groups()
-    fixed = re.split(r"[*?{\[]", path)[0]
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=fixed):
-        for found in page.get("Contents", []):
-            target = folder / bucket / found["Key"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, found["Key"], str(target))
-    return str(folder / bucket / path)
-
-
-def _files(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return time and size of every file."""
-    return {
-        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_size)
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.endswith(".crc")
-    }
 
 
 def _definition(job: FakeJob) -> dict[str, Any]:

@@ -4,11 +4,14 @@
 
 import functools
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from moto.budgets.responses import BudgetsResponse
-from moto.core.responses import BaseResponse
+from moto.core.exceptions import JsonRESTError
+from moto.core.responses import ActionResult, BaseResponse
+from moto.glue.responses import GlueResponse
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.kinesis.responses import KinesisResponse
 from moto.s3.models import FakeBucket
@@ -25,6 +28,7 @@ def patch(kind: type, **methods: Callable[..., Any]) -> None:
 def install() -> None:
     """Fix what belongs to no other module of this package."""
     patch(BaseResponse, call_action=_respond_not_implemented(BaseResponse.call_action))
+    patch(GlueResponse, update_table=_rejecting_stale_versions(GlueResponse.update_table))
     patch(FakeBucket, get_permission=get_permission)
     patch(KinesisResponse, create_stream=_with_tags(KinesisResponse.create_stream))
     patch(
@@ -70,6 +74,23 @@ def _respond_not_implemented(call_action: Callable[[BaseResponse], Any]) -> Call
         except NotImplementedError as error:
             body = json.dumps({"__type": "NotImplemented", "message": str(error)})
             return NOT_IMPLEMENTED, {"x-amzn-errortype": "NotImplemented"}, body
+
+    return respond
+
+
+def _rejecting_stale_versions(update_table: Callable[[GlueResponse], ActionResult]) -> Callable[..., ActionResult]:
+    one_at_a_time = threading.Lock()
+
+    @functools.wraps(update_table)
+    def respond(request: GlueResponse) -> ActionResult:
+        with one_at_a_time:
+            database, name = request._get_param("DatabaseName"), request._get_param("TableInput")["Name"]
+            current = request.glue_backend.get_table(database, name).as_dict()["VersionId"]
+            if request._get_param("VersionId", current) != current:
+                raise JsonRESTError(
+                    "ConcurrentModificationException", "Update table failed due to concurrent modifications."
+                )
+            return update_table(request)
 
     return respond
 

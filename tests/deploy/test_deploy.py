@@ -228,16 +228,17 @@ def test_a_new_script_is_a_new_file_and_a_new_definition(account, monkeypatch):
 
 def test_a_plain_table_is_declared_anew_and_an_iceberg_table_gets_new_columns(account):
     deploy("apply")
-    glue = account.client("glue")
-    for name in ("clickstream", "events"):
-        table = glue.get_table(DatabaseName="clickstream", Name=name)["Table"]
-        storage = table["StorageDescriptor"]
-        storage["Columns"] = [column for column in storage["Columns"] if column["Name"] != "user_id"]
-        given = {key: table[key] for key in ("Name", "PartitionKeys", "Parameters")}
-        glue.update_table(DatabaseName="clickstream", TableInput={**given, "StorageDescriptor": storage})
+    for table in tables.resources(account):
+        if table.title in {"table clickstream", "table events"}:
+            tables.execute(account, f"DROP TABLE {table.table.name}")
+            tables.execute(account, "".join(line for line in table.sql.splitlines(True) if "    user_id " not in line))
     assert "~ table clickstream\n    Columns.user_id: string 'Who visited'\n" in deploy("plan")
     assert changed(deploy("apply")) == {"table clickstream", "table events"}
     assert deploy("plan") == "Nothing to change.\n"
+    location = account.client("glue").get_table(DatabaseName="clickstream", Name="events")["Table"]["Parameters"]
+    bucket, _, key = location["metadata_location"].removeprefix("s3://").partition("/")
+    metadata = json.loads(account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    assert [field["name"] for field in metadata["schemas"][metadata["current-schema-id"]]["fields"]][-1] == "user_id"
 
 
 def test_a_view_is_replaced_when_its_text_changes(account):

@@ -43,7 +43,12 @@ def account():
         account.client("athena").create_work_group(Name=account.settings.athena.workgroup, Configuration={})
         everything = tables.resources(account), functions.resources(account, packed), jobs.resources(account, packed)
         for resource in chain(*everything):
-            if resource.title in {"table clickstream", "function simulate", "job clickstream_batch"}:
+            if resource.title in {
+                "table clickstream",
+                "table quarantine",
+                "function simulate",
+                "job clickstream_batch",
+            }:
                 resource.create()
         yield account
 

@@ -136,6 +136,12 @@ def test_verbose_says_where_in_the_code_it_failed(arguments, place):
         (("--lake", "o'brien", "sql", "select 1"), 2, "o'brien holds '; use letters"),
         (("--lake", "data?", "run", "events_batch"), 2, "data? holds ?; use letters"),
         (("--lake", "README.md", "sql", "select 1"), 2, "README.md is not a folder"),
+        (
+            ("--lake", "s3://lake/events", "sql", "select 1"),
+            2,
+            "s3://lake/events is not s3:// and the name of a bucket",
+        ),
+        (("--lake", "s3://lake", "sql", "select 1"), 1, "sql: s3://lake is looked for in the local AWS: run python -m"),
     ],
 )
 def test_what_cannot_be_asked_starts_no_spark(arguments, status, sentence):

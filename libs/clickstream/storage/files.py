@@ -6,6 +6,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from clickstream import errors
+from clickstream.runtime.arguments import Folder
+from clickstream.runtime.glue import temp_dir
 
 
 def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
@@ -19,10 +21,33 @@ def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
         raise errors.InputError(f"{path}: {error.java_exception.getMessage()}") from error
 
 
+def check_folders(spark: SparkSession, arguments: Any) -> None:
+    """Raise ``InputError`` for a folder among a job's arguments, or ``--TempDir``, whose bucket cannot be reached."""
+    folders = {name: value for name, value in vars(arguments).items() if isinstance(value, Folder)}
+    for name, path in {**folders, "TempDir": temp_dir(spark)}.items():
+        fs, hadoop_path = file_system(spark, path)
+        try:
+            fs.exists(hadoop_path)
+        except Py4JJavaError as error:
+            said = str(error.java_exception.getMessage()).splitlines()[0]
+            raise errors.InputError(f"--{name} {path}: {said}") from error
+
+
 def exists(spark: SparkSession, path: str) -> bool:
     """Whether there is a file or folder."""
     fs, hadoop_path = file_system(spark, path)
     return bool(fs.exists(hadoop_path))
+
+
+def names(spark: SparkSession, folder: str) -> list[str]:
+    """List what is in a folder; one that is not there is empty."""
+    fs, hadoop_path = file_system(spark, folder)
+    try:
+        return [status.getPath().getName() for status in fs.listStatus(hadoop_path)]
+    except Py4JJavaError as error:
+        if "FileNotFoundException" not in str(error.java_exception.toString()):
+            raise
+        return []
 
 
 def write_text(spark: SparkSession, path: str, text: str) -> None:

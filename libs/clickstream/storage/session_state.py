@@ -68,8 +68,5 @@ def _read(spark: SparkSession, path: str) -> DataFrame:
 
 
 def _folders(spark: SparkSession, path: str) -> list[Folder]:
-    if not files.exists(spark, path):
-        return []
-    fs, folder = files.file_system(spark, path)
-    names = [status.getPath().getName() for status in fs.listStatus(folder)]
+    names = files.names(spark, path)
     return sorted(Folder(*map(int, name.split("-"))) for name in names if re.fullmatch(r"\d+-\d+-\d+", name))
