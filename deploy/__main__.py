@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import is_valid_endpoint_url
 
 from deploy import functions, job_arguments, jobs, logs, objects, optimizers, package, plan, schedules, tables
 from deploy.account import Account
@@ -38,9 +39,22 @@ class Commands(click.Group):
             raise click.ClickException(f"AWS: {error}") from error
 
 
+def check_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    """Reject what botocore would raise ``ValueError`` for."""
+    if url and not is_valid_endpoint_url(url):
+        raise click.BadParameter(f"{url} is not a URL like http://127.0.0.1:5000")
+    return url
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--stage", envvar="STAGE", default="dev", show_default=True, type=click.Choice(stages()))
-@click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", metavar="URL", help="another AWS, such as the local one")
+@click.option(
+    "--endpoint-url",
+    envvar="AWS_ENDPOINT_URL",
+    metavar="URL",
+    callback=check_url,
+    help="another AWS, such as the local one",
+)
 @click.option("--verbose", is_flag=True, help="log to standard error; show the traceback of an error")
 @click.pass_context
 def main(context: click.Context, stage: str, endpoint_url: str | None, *, verbose: bool) -> None:
@@ -59,6 +73,7 @@ def main(context: click.Context, stage: str, endpoint_url: str | None, *, verbos
 def show_plan(account: Account) -> None:
     """Show what apply would change, field by field; change nothing."""
     account.check()
+    check_stage(account, account.settings.stage, None)
     changes = [change for change in map(plan.change, resources(account)) if change]
     for change in changes:
         show(change)
@@ -72,6 +87,7 @@ def show_plan(account: Account) -> None:
 def apply(account: Account) -> None:
     """Change the account to what the working tree and the settings say. After a failure, apply again."""
     account.check()
+    check_stage(account, account.settings.stage, None)
     changed = apply_all(map(plan.change, resources(account)))
     click.echo(f"{changed} changed." if changed else "Nothing to change.")
 
@@ -81,6 +97,7 @@ def apply(account: Account) -> None:
 @click.pass_obj
 def destroy(account: Account, *, yes: bool) -> None:
     """Delete what apply has created, except tables and files: what holds data is terraform's."""
+    check_stage(account, account.settings.stage)
     if not yes:
         click.confirm(f"Delete everything of {account.settings.stage} in the account {account.number}?", abort=True)
     deleted = apply_all(map(plan.change, leftovers(account)))
@@ -171,10 +188,10 @@ def leftovers(account: Account) -> Iterator[plan.Resource]:
     nothing = package.Artifact("", "", b"")
     yield from [replace(schedule, definition=None) for schedule in schedules.resources(account)]
     yield StateMachine(account, is_desired=False)
-    yield from [jobs.GlueJob(name, None, account.client("glue")) for name in jobs.deployed(account)]
+    yield from [jobs.GlueJob(name, None, account) for name in jobs.deployed(account)]
     yield from [replace(trigger, definition=None) for trigger in functions.triggers(account)]
     for name in functions.deployed(account):
-        yield functions.LambdaFunction(name, None, nothing, "", account.client("lambda"))
+        yield functions.LambdaFunction(name, None, nothing, account)
 
 
 def apply_all(changes: Iterable[plan.Change | None]) -> int:
@@ -187,6 +204,19 @@ def apply_all(changes: Iterable[plan.Change | None]) -> int:
         change.apply()
         count += 1
     return count
+
+
+def check_stage(account: Account, *allowed: str | None) -> None:
+    """Raise ``DeployError`` where the account's region is another stage's: names have no stage in them.
+
+    Functions say so by a tag: they are created before the jobs, and deleted last.
+    """
+    for name, stage in functions.deployed(account).items():
+        if stage not in allowed:
+            raise DeployError(
+                f"{account.number} in {account.settings.region} is not the account of {account.settings.stage}:"
+                f" the function {name} there has the tag stage={stage}"
+            )
 
 
 def check_job(account: Account, name: str) -> None:

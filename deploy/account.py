@@ -12,7 +12,10 @@ from botocore.exceptions import ClientError
 from deploy.errors import MissingError
 from deploy.settings import Settings
 
-TAGS = {"project": "clickstream", "owner": "python -m deploy"}  # what has them but is not in the settings is deleted
+OWNED = {
+    "project": "clickstream",
+    "owner": "python -m deploy",
+}  # what has these tags but is not in the settings is deleted
 DATABASE = "clickstream"
 
 
@@ -29,6 +32,11 @@ class Account:
         """Return the account of the credentials in use."""
         identity = cls(settings, "", endpoint_url).client("sts").get_caller_identity()
         return cls(settings, identity["Account"], endpoint_url)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of what deploy creates; an account may have others beside them."""
+        return {**OWNED, "stage": self.settings.stage}
 
     def client(self, service: str) -> Any:
         return client(service, self.settings.region, self.endpoint_url)

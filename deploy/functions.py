@@ -1,17 +1,28 @@
 """Lambda: functions, and the streams whose records they are invoked with."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.account import TAGS, Account, is_missing
+from deploy.account import OWNED, Account, is_missing
+from deploy.errors import DeployError
 from deploy.package import Artifact, Package
 from deploy.plan import Fields
 from deploy.settings import Function, render
 
 RUNTIME = "python3.13"
+ARCHITECTURES = ["arm64"]
 CONFIGURATION = ("Handler", "Runtime", "Role", "MemorySize", "Timeout", "Environment", "Description")
+TRIGGER_POLL_SECONDS = 1
+ENABLED = {"Creating", "Enabling", "Enabled", "Updating"}  # states of a trigger
+BY_HAND: Fields = {  # of a trigger, the fields that the settings do not have, with AWS's defaults
+    "FilterCriteria": {},
+    "MaximumRecordAgeInSeconds": -1,
+    "ParallelizationFactor": 1,
+    "TumblingWindowInSeconds": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -21,8 +32,7 @@ class LambdaFunction:
     name: str
     configuration: Fields | None
     code: Artifact
-    bucket: str
-    client: Any
+    account: Account
 
     @property
     def title(self) -> str:
@@ -30,36 +40,61 @@ class LambdaFunction:
 
     @property
     def desired(self) -> Fields | None:
-        return self.configuration and {**self.configuration, "CodeSha256": self.code.code_sha256}
+        return self.configuration and {
+            **self.configuration,
+            "Architectures": ARCHITECTURES,
+            "CodeSha256": self.code.code_sha256,
+            "Tags": self.account.tags,
+        }
 
     def actual(self) -> Fields | None:
+        """Read its configuration, a concurrency that was reserved by hand, and those of its tags that are ours."""
         try:
-            function = self.client.get_function(FunctionName=self.name)["Configuration"]
+            function = self._client.get_function(FunctionName=self.name)
         except ClientError as error:
             if is_missing(error):
                 return None
             raise
-        return {name: function[name] for name in [*CONFIGURATION, "CodeSha256"] if function.get(name)}
+        configuration = function["Configuration"]
+        fields = [*CONFIGURATION, "Architectures", "CodeSha256"]
+        return {
+            **{name: configuration[name] for name in fields if configuration.get(name)},
+            **function.get("Concurrency", {}),
+            "Tags": {key: value for key, value in function.get("Tags", {}).items() if key in self.account.tags},
+        }
 
     def create(self) -> None:
-        self.client.create_function(
+        self._client.create_function(
             FunctionName=self.name,
-            Architectures=["arm64"],
-            Code={"S3Bucket": self.bucket, "S3Key": self.code.key},
-            Tags=TAGS,
+            Architectures=ARCHITECTURES,
+            Code={"S3Bucket": self.account.bucket("code"), "S3Key": self.code.key},
+            Tags=self.account.tags,
             **(self.configuration or {}),
         )
-        self.client.get_waiter("function_active_v2").wait(FunctionName=self.name)
+        self._client.get_waiter("function_active_v2").wait(FunctionName=self.name)
 
     def update(self) -> None:
-        """Update the configuration, then the code: Lambda takes one at a time."""
-        self.client.update_function_configuration(FunctionName=self.name, **(self.configuration or {}))
-        self.client.get_waiter("function_updated_v2").wait(FunctionName=self.name)
-        self.client.update_function_code(FunctionName=self.name, S3Bucket=self.bucket, S3Key=self.code.key)
-        self.client.get_waiter("function_updated_v2").wait(FunctionName=self.name)
+        """Update the configuration, then the code: Lambda takes one at a time, and what was killed may be under way."""
+        is_updated = self._client.get_waiter("function_updated_v2")
+        is_updated.wait(FunctionName=self.name)
+        self._client.update_function_configuration(FunctionName=self.name, **(self.configuration or {}))
+        is_updated.wait(FunctionName=self.name)
+        self._client.update_function_code(
+            FunctionName=self.name,
+            Architectures=ARCHITECTURES,
+            S3Bucket=self.account.bucket("code"),
+            S3Key=self.code.key,
+        )
+        is_updated.wait(FunctionName=self.name)
+        self._client.delete_function_concurrency(FunctionName=self.name)
+        self._client.tag_resource(Resource=self.account.arn("lambda", f"function:{self.name}"), Tags=self.account.tags)
 
     def delete(self) -> None:
-        self.client.delete_function(FunctionName=self.name)
+        self._client.delete_function(FunctionName=self.name)
+
+    @property
+    def _client(self) -> Any:
+        return self.account.client("lambda")
 
 
 @dataclass(frozen=True)
@@ -80,14 +115,20 @@ class Trigger:
         return self.definition
 
     def actual(self) -> Fields | None:
-        """Read the fields that can be updated."""
+        """Read the fields that can be updated; one that is being deleted does not exist any more."""
         mapping = self._mapping()
-        if mapping is None:
+        if mapping is None or mapping["State"] == "Deleting":
             return None
-        return {name: mapping[name] for name in self.definition or () if name in mapping}
+        return {
+            **{name: mapping[name] for name in self.definition or () if name in mapping},
+            **{name: mapping[name] for name in BY_HAND if mapping.get(name, BY_HAND[name]) != BY_HAND[name]},
+            "Enabled": mapping["State"] in ENABLED,
+        }
 
     def create(self) -> None:
-        """Create it to begin with the oldest record that the stream keeps."""
+        """Create it to begin with the oldest record that the stream keeps, once a former one is gone."""
+        while self._mapping():
+            time.sleep(TRIGGER_POLL_SECONDS)
         self.client.create_event_source_mapping(
             FunctionName=self.function,
             EventSourceArn=self.stream_arn,
@@ -96,46 +137,45 @@ class Trigger:
         )
 
     def update(self) -> None:
-        mapping = self._mapping() or {}
-        self.client.update_event_source_mapping(UUID=mapping["UUID"], **(self.definition or {}))
+        self.client.update_event_source_mapping(UUID=self._uuid(), **BY_HAND, **(self.definition or {}))
 
     def delete(self) -> None:
-        mapping = self._mapping() or {}
-        self.client.delete_event_source_mapping(UUID=mapping["UUID"])
+        self.client.delete_event_source_mapping(UUID=self._uuid())
+
+    def _uuid(self) -> str:
+        mapping = self._mapping()
+        if mapping is None:
+            raise DeployError(f"{self.title} was deleted meanwhile; apply again")
+        uuid: str = mapping["UUID"]
+        return uuid
 
     def _mapping(self) -> dict[str, Any] | None:
-        mappings: list[dict[str, Any]] = self.client.list_event_source_mappings(
-            FunctionName=self.function, EventSourceArn=self.stream_arn
-        )["EventSourceMappings"]
-        return mappings[0] if mappings else None
+        return next((m for m in _mappings(self.client, self.function) if m["EventSourceArn"] == self.stream_arn), None)
 
 
 def resources(account: Account, package: Package) -> list[LambdaFunction]:
     """List the functions of the settings, and deployed ones that the settings do not have any more."""
-    client, bucket, functions = account.client("lambda"), account.bucket("code"), account.settings.functions
+    functions = account.settings.functions
     return [
         *[
-            LambdaFunction(name, configuration(name, function, account), package.functions, bucket, client)
+            LambdaFunction(name, configuration(name, function, account), package.functions, account)
             for name, function in functions.items()
         ],
         *[
-            LambdaFunction(name, None, package.functions, bucket, client)
+            LambdaFunction(name, None, package.functions, account)
             for name in deployed(account)
             if name not in functions
         ],
     ]
 
 
-def deployed(account: Account) -> list[str]:
-    """List the functions that have our tags."""
+def deployed(account: Account) -> dict[str, str | None]:
+    """Return the functions that have our tags, and the stage that each was deployed for."""
     client = account.client("lambda")
     pages = client.get_paginator("list_functions").paginate()
     functions = [function for page in pages for function in page["Functions"]]
-    return [
-        function["FunctionName"]
-        for function in functions
-        if TAGS.items() <= client.list_tags(Resource=function["FunctionArn"])["Tags"].items()
-    ]
+    tags = {f["FunctionName"]: client.list_tags(Resource=f["FunctionArn"])["Tags"] for f in functions}
+    return {name: own.get("stage") for name, own in tags.items() if OWNED.items() <= own.items()}
 
 
 def configuration(name: str, function: Function, account: Account) -> Fields:
@@ -148,7 +188,7 @@ def configuration(name: str, function: Function, account: Account) -> Fields:
         "Role": account.role(f"function-{name}"),
         "MemorySize": function.memory_mb,
         "Timeout": function.timeout_seconds,
-        **({"Environment": {"Variables": environment}} if environment else {}),
+        "Environment": {"Variables": environment},
     }
 
 
@@ -160,11 +200,7 @@ def triggers(account: Account) -> list[Trigger]:
         for name, function in account.settings.functions.items()
         for stream in account.settings.sources(name)
     }
-    actual = {
-        (name, mapping["EventSourceArn"])
-        for name in deployed(account)
-        for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-    }
+    actual = {(name, mapping["EventSourceArn"]) for name in deployed(account) for mapping in _mappings(client, name)}
     return [
         Trigger(name, stream_arn, desired.get((name, stream_arn)), client)
         for name, stream_arn in [*desired, *sorted(actual - desired.keys())]
@@ -174,6 +210,7 @@ def triggers(account: Account) -> list[Trigger]:
 def trigger(name: str, function: Function, account: Account) -> Fields:
     """Return the fields of a trigger: failed records are retried apart from others, then sent to the DLQ."""
     return {
+        "Enabled": True,
         "BatchSize": function.batch_size,
         "MaximumBatchingWindowInSeconds": function.batch_seconds,
         "MaximumRetryAttempts": 5,
@@ -181,3 +218,13 @@ def trigger(name: str, function: Function, account: Account) -> Fields:
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "DestinationConfig": {"OnFailure": {"Destination": account.arn("sqs", f"{name}-dlq")}},
     }
+
+
+def _mappings(client: Any, function: str) -> list[dict[str, Any]]:
+    try:
+        mappings: list[dict[str, Any]] = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    except ClientError as error:
+        if is_missing(error):
+            return []
+        raise
+    return mappings

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.account import TAGS, Account, is_missing
+from deploy.account import OWNED, Account, is_missing
 from deploy.package import Package
 from deploy.plan import Fields
 from deploy.settings import Job, render
@@ -33,7 +33,7 @@ class GlueJob:
 
     name: str
     definition: Fields | None
-    glue: Any
+    account: Account
 
     @property
     def title(self) -> str:
@@ -41,43 +41,55 @@ class GlueJob:
 
     @property
     def desired(self) -> Fields | None:
-        return self.definition
+        return self.definition and {**self.definition, "Tags": self.account.tags}
 
     def actual(self) -> Fields | None:
-        """Read its definition, with what was set by hand."""
+        """Read its definition, with what was set by hand, and those of its tags that are ours."""
         try:
-            job = self.glue.get_job(JobName=self.name)["Job"]
+            job = self._glue.get_job(JobName=self.name)["Job"]
         except ClientError as error:
             if is_missing(error):
                 return None
             raise
-        return {name: value for name, value in job.items() if name not in NOT_DEFINED and value not in ({}, [], None)}
+        tags = self._glue.get_tags(ResourceArn=self._arn)["Tags"]
+        return {
+            **{name: value for name, value in job.items() if name not in NOT_DEFINED and value not in ({}, [], None)},
+            "Tags": {key: value for key, value in tags.items() if key in self.account.tags},
+        }
 
     def create(self) -> None:
-        self.glue.create_job(Name=self.name, Tags=TAGS, **(self.definition or {}))
+        self._glue.create_job(Name=self.name, Tags=self.account.tags, **(self.definition or {}))
 
     def update(self) -> None:
         """Replace the whole definition: UpdateJob resets what it is not given."""
-        self.glue.update_job(JobName=self.name, JobUpdate=self.definition)
+        self._glue.update_job(JobName=self.name, JobUpdate=self.definition)
+        self._glue.tag_resource(ResourceArn=self._arn, TagsToAdd=self.account.tags)
 
     def delete(self) -> None:
         """Delete it, and with it the history of its runs."""
-        self.glue.delete_job(JobName=self.name)
+        self._glue.delete_job(JobName=self.name)
+
+    @property
+    def _arn(self) -> str:
+        return self.account.arn("glue", f"job/{self.name}")
+
+    @property
+    def _glue(self) -> Any:
+        return self.account.client("glue")
 
 
 def resources(account: Account, package: Package) -> list[GlueJob]:
     """List the jobs of the settings, and deployed ones that the settings do not have any more."""
-    glue = account.client("glue")
     jobs = account.settings.jobs
     return [
-        *[GlueJob(name, definition(name, job, account, package), glue) for name, job in jobs.items()],
-        *[GlueJob(name, None, glue) for name in deployed(account) if name not in jobs],
+        *[GlueJob(name, definition(name, job, account, package), account) for name, job in jobs.items()],
+        *[GlueJob(name, None, account) for name in deployed(account) if name not in jobs],
     ]
 
 
 def deployed(account: Account) -> list[str]:
     """List the jobs that have our tags."""
-    pages = account.client("glue").get_paginator("list_jobs").paginate(Tags=TAGS)
+    pages = account.client("glue").get_paginator("list_jobs").paginate(Tags=OWNED)
     return [name for page in pages for name in page["JobNames"]]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.account import TAGS, Account, is_missing
+from deploy.account import Account, is_missing
 from deploy.plan import Fields
 from deploy.settings import render
 
@@ -35,11 +35,8 @@ class StateMachine:
     def desired(self) -> Fields | None:
         if not self.is_desired:
             return None
-        return {
-            "definition": json.loads(definition(self.account)),
-            "roleArn": self.account.role("pipeline"),
-            "loggingConfiguration": _logging(self.account),
-        }
+        fields = self._fields()
+        return {**fields, "definition": json.loads(fields["definition"]), "tags": self.account.tags}
 
     def actual(self) -> Fields | None:
         try:
@@ -48,19 +45,21 @@ class StateMachine:
             if is_missing(error):
                 return None
             raise
+        tags = self._client.list_tags_for_resource(resourceArn=self.arn)["tags"]
         return {
             "definition": json.loads(machine["definition"]),
             "roleArn": machine["roleArn"],
             "loggingConfiguration": machine.get("loggingConfiguration", {}),
+            "tags": {tag["key"]: tag["value"] for tag in tags if tag["key"] in self.account.tags},
         }
 
     def create(self) -> None:
-        tags = [{"key": key, "value": value} for key, value in TAGS.items()]
-        self._client.create_state_machine(name=NAME, tags=tags, **self._fields())
+        self._client.create_state_machine(name=NAME, tags=self._tags(), **self._fields())
 
     def update(self) -> None:
         """Update the definition; executions under way keep theirs."""
         self._client.update_state_machine(stateMachineArn=self.arn, **self._fields())
+        self._client.tag_resource(resourceArn=self.arn, tags=self._tags())
 
     def delete(self) -> None:
         self._client.delete_state_machine(stateMachineArn=self.arn)
@@ -77,7 +76,14 @@ class StateMachine:
         return executions
 
     def _fields(self) -> dict[str, Any]:
-        return {**(self.desired or {}), "definition": definition(self.account)}
+        return {
+            "definition": definition(self.account),
+            "roleArn": self.account.role("pipeline"),
+            "loggingConfiguration": _logging(self.account),
+        }
+
+    def _tags(self) -> list[dict[str, str]]:
+        return [{"key": key, "value": value} for key, value in self.account.tags.items()]
 
     @property
     def _client(self) -> Any:

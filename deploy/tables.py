@@ -15,6 +15,7 @@ from deploy.errors import DeployError
 from deploy.plan import Fields, differences
 
 POLL_SECONDS = 0.5
+PROJECTION = "projection."  # properties of which one too many changes what a query reads
 VIEW_NAME = re.compile(r"CREATE OR REPLACE VIEW (\w+) AS")
 VIEW_FIELDS = (  # of GetTable, what UpdateTable takes
     "Name", "Owner", "TableType", "StorageDescriptor", "PartitionKeys", "ViewOriginalText", "ViewExpandedText",
@@ -41,41 +42,61 @@ class AthenaTable:
             {column.name: _column(column.kind, column.comment) for column in self.table.columns},
             [] if self.table.is_iceberg else list(self.table.partitions),
             self.table.location,
+            {} if self.table.is_iceberg else self.table.properties,
         )
 
     def actual(self) -> Fields | None:
         table = _in_catalog(self.account, self.table.name)
         if table is None:
             return None
-        # Iceberg's commits list former columns as well, as not current.
-        columns = [
-            column
-            for column in [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
-            if column.get("Parameters", {}).get("iceberg.field.current", "true") == "true"
-        ]
+        columns = [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
+        parameters = {} if self.table.is_iceberg else table.get("Parameters", {})
+        if self.table.is_iceberg:  # decision 19: it may have more columns; Iceberg's commits list former ones, too
+            known = {column.name for column in self.table.columns}
+            columns = [
+                column
+                for column in columns
+                if column["Name"] in known
+                and column.get("Parameters", {}).get("iceberg.field.current", "true") == "true"
+            ]
         return _fields(
             {column["Name"]: _column(column["Type"], column.get("Comment", "")) for column in columns},
             [column["Name"] for column in table.get("PartitionKeys", [])],
             table["StorageDescriptor"]["Location"],
+            {
+                name: value
+                for name, value in parameters.items()
+                if name in self.table.properties or name.startswith(PROJECTION)
+            },
         )
 
     def create(self) -> None:
         execute(self.account, self.sql)
 
     def update(self) -> None:
-        """Recreate a plain table, whose files stay; add columns to an Iceberg table, and reject any other change."""
+        """Recreate a plain table, whose files stay; of an Iceberg table add columns and change comments, no more."""
         if not self.table.is_iceberg:
             execute(self.account, f"DROP TABLE {self.table.name}")
             execute(self.account, self.sql)
             return
         actual = self.actual() or {}
-        added = [column for column in self.table.columns if column.name not in actual["Columns"]]
-        columns = {**actual["Columns"], **{column.name: _column(column.kind, column.comment) for column in added}}
+        added, reworded, columns = [], [], dict(actual["Columns"])
+        for column in self.table.columns:
+            desired = self.desired["Columns"][column.name]
+            if column.name not in columns:
+                added.append(column)
+            elif columns[column.name] != desired and columns[column.name].startswith(_column(column.kind, "")[:-1]):
+                reworded.append(column)
+            else:
+                continue
+            columns[column.name] = desired
         if rest := list(differences({**actual, "Columns": columns}, self.desired)):
             sentences = ", ".join(str(difference) for difference in rest)
             raise DeployError(f"{self.title}: {sentences}; docs/deploy.md says how to change that by hand")
-        definitions = ", ".join(f"{column.name} {column.kind} COMMENT '{column.comment}'" for column in added)
-        execute(self.account, f"ALTER TABLE {self.table.name} ADD COLUMNS ({definitions})")
+        if added:
+            execute(self.account, f"ALTER TABLE {self.table.name} ADD COLUMNS ({', '.join(map(_definition, added))})")
+        for column in reworded:
+            execute(self.account, f"ALTER TABLE {self.table.name} CHANGE COLUMN {column.name} {_definition(column)}")
 
     def delete(self) -> None:
         """Do nothing: whoever deletes the data deletes the table."""
@@ -157,8 +178,17 @@ def _in_catalog(account: Account, name: str) -> dict[str, Any] | None:
     return table
 
 
-def _fields(columns: Fields, partitions: list[str], location: str) -> Fields:
-    return {"Columns": columns, "PartitionKeys": partitions, "Location": location.rstrip("/")}
+def _fields(columns: Fields, partitions: list[str], location: str, properties: Fields) -> Fields:
+    return {
+        "Columns": columns,
+        "PartitionKeys": partitions,
+        "Location": location.rstrip("/"),
+        "Parameters": properties,
+    }
+
+
+def _definition(column: ddl.Column) -> str:
+    return f"{column.name} {column.kind} COMMENT '{column.comment}'"
 
 
 def _column(kind: str, comment: str) -> str:

@@ -72,13 +72,22 @@ def run(catalog: GlueBackend, s3: S3Backend, database: str, query: str, statemen
         catalog.delete_table(database, name)
         return
     added = [ddl.column(definition) for definition in statement.find_all(exp.ColumnDef)]
-    if not added:
+    comments = {
+        change.this.name: change.args["comment"].name
+        for change in statement.find_all(exp.AlterColumn)
+        if change.args.get("comment")
+    }
+    if not added and not comments:
         raise JsonRESTError("InvalidRequestException", f"the local Athena cannot run: {query}")
     current = [*catalog.get_table(database, name).versions.values()][-1]
-    columns = [*current["StorageDescriptor"]["Columns"], *map(_column, added)]
+    columns = [
+        {**column, "Comment": comments.get(column["Name"], column.get("Comment", ""))}
+        for column in current["StorageDescriptor"]["Columns"]
+    ]
+    columns += map(_column, added)
     altered = {**current, "StorageDescriptor": {**current["StorageDescriptor"], "Columns": columns}}
     if "metadata_location" in current["Parameters"]:
-        write_metadata(s3, altered, with_columns(read_metadata(s3, current), added))
+        write_metadata(s3, altered, with_schema(read_metadata(s3, current), added, comments))
     catalog.update_table(database, name, altered)
 
 
@@ -141,12 +150,13 @@ def iceberg_metadata(table: ddl.Table) -> dict[str, Any]:
     }
 
 
-def with_columns(metadata: dict[str, Any], added: list[ddl.Column]) -> dict[str, Any]:
-    """Add a schema with more columns, and make it the current one."""
+def with_schema(metadata: dict[str, Any], added: list[ddl.Column], comments: dict[str, str]) -> dict[str, Any]:
+    """Add a schema with more columns and other comments, and make it the current one."""
     (current,) = (one for one in metadata["schemas"] if one["schema-id"] == metadata["current-schema-id"])
+    kept = [{**field, "doc": comments.get(field["name"], field["doc"])} for field in current["fields"]]
     fields = [_field(number, column) for number, column in enumerate(added, metadata["last-column-id"] + 1)]
     schema_id = max(one["schema-id"] for one in metadata["schemas"]) + 1
-    schema = {**current, "schema-id": schema_id, "fields": [*current["fields"], *fields]}
+    schema = {**current, "schema-id": schema_id, "fields": [*kept, *fields]}
     return {
         **metadata,
         "schemas": [*metadata["schemas"], schema],

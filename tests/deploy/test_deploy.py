@@ -104,6 +104,116 @@ def test_what_was_changed_by_hand_is_shown_and_set_right(account):
     assert deploy("plan") == "Nothing to change.\n"
 
 
+def test_what_was_done_to_a_function_by_hand_is_shown_and_undone(account):
+    deploy("apply")
+    client = account.client("lambda")
+    client.put_function_concurrency(FunctionName="store", ReservedConcurrentExecutions=0)
+    client.update_function_configuration(FunctionName="simulate", Environment={"Variables": {"RATE": "1"}})
+    client.untag_resource(Resource=account.arn("lambda", "function:land_raw"), TagKeys=["stage"])
+    planned = deploy("plan")
+    assert "~ function store\n    ReservedConcurrentExecutions: 0 -> nothing\n" in planned
+    assert "~ function simulate\n    Environment.Variables.RATE: 1 -> nothing\n" in planned
+    assert "~ function land_raw\n    Tags.stage: dev\n" in planned
+    assert changed(deploy("apply")) == {"function store", "function simulate", "function land_raw"}
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_what_was_done_to_a_trigger_by_hand_is_shown_and_undone(account):
+    deploy("apply")
+    client = account.client("lambda")
+    (disabled,) = client.list_event_source_mappings(FunctionName="land_raw")["EventSourceMappings"]
+    filtered, deleted = client.list_event_source_mappings(FunctionName="store")["EventSourceMappings"]
+    client.update_event_source_mapping(UUID=disabled["UUID"], Enabled=False)
+    filters = {"Filters": [{"Pattern": '{"data": {"user_id": ["ada"]}}'}]}
+    client.update_event_source_mapping(UUID=filtered["UUID"], FilterCriteria=filters, ParallelizationFactor=10)
+    client.delete_event_source_mapping(UUID=deleted["UUID"])
+    planned = deploy("plan")
+    assert "~ trigger clickstream -> land_raw\n    Enabled: False -> True\n" in planned
+    assert "~ trigger sessions -> store\n    FilterCriteria.Filters[0].Pattern: {" in planned
+    assert "    ParallelizationFactor: 10 -> nothing\n" in planned
+    assert "+ trigger page_counts -> store\n" in planned  # <- a Deleting one is as good as gone
+    assert len(changed(deploy("apply"))) == 3
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_tags_and_a_disabled_schedule_are_set_right_and_others_tags_are_left(account):
+    deploy("apply")
+    glue, steps, scheduler = (account.client(name) for name in ("glue", "stepfunctions", "scheduler"))
+    job, machine = account.arn("glue", "job/replay"), account.arn("states", "stateMachine:clickstream")
+    glue.untag_resource(ResourceArn=job, TagsToRemove=["owner"])
+    glue.tag_resource(ResourceArn=job, TagsToAdd={"cost-center": "7"})
+    steps.tag_resource(resourceArn=machine, tags=[{"key": "stage", "value": "prod"}])
+    schedule = scheduler.get_schedule(Name="sessions_batch", GroupName="clickstream")
+    given = {
+        name: schedule[name] for name in ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+    }
+    scheduler.update_schedule(**given, State="DISABLED")
+    assert changed(deploy("apply")) == {"job replay", "state machine clickstream", "schedule sessions_batch"}
+    assert deploy("plan") == "Nothing to change.\n"
+    assert glue.get_tags(ResourceArn=job)["Tags"] == {**account.tags, "cost-center": "7"}
+
+
+class KilledError(Exception):
+    """The process is gone: nobody catches this."""
+
+
+@pytest.fixture
+def killed(account):
+    """Return a function that runs apply up to its next call that writes, which AWS carries out."""
+
+    def stop(model, **_):
+        if not model.name.startswith(("Get", "List", "Describe", "Head")):
+            raise KilledError(model.name)
+
+    def apply():
+        accounts.client.cache_clear()
+        clients = [account.client(name) for name in ("s3", "athena", "glue", "lambda", "stepfunctions", "scheduler")]
+        for client in clients:
+            client.meta.events.register("after-call.*.*", stop)
+        try:
+            return CliRunner().invoke(command_line.main, ["apply"])
+        finally:
+            accounts.client.cache_clear()
+
+    return apply
+
+
+def test_apply_goes_on_wherever_it_was_killed(account, killed, monkeypatch):
+    stopped = 0
+    for settings in (account.settings, larger(account.settings)):  # <- created, then updated
+        monkeypatch.setattr(command_line.Settings, "read", lambda _, settings=settings: settings)
+        while isinstance((done := killed()).exception, KilledError):
+            stopped += 1
+            assert stopped < 200
+        assert done.output == "Nothing to change.\n"
+        assert deploy("plan") == "Nothing to change.\n"
+    assert stopped > 2 * (len(account.settings.jobs) + len(account.settings.functions))
+
+
+def larger(settings):
+    """Change every job, function and trigger."""
+    jobs = {name: job.model_copy(update={"workers": job.workers + 1}) for name, job in settings.jobs.items()}
+    functions = {
+        name: function.model_copy(update={"memory_mb": function.memory_mb + 64, "batch_size": 99})
+        for name, function in settings.functions.items()
+    }
+    pipeline = settings.pipeline.model_copy(update={"wait_minutes": 7})
+    return settings.model_copy(update={"jobs": jobs, "functions": functions, "pipeline": pipeline})
+
+
+@pytest.mark.usefixtures("account")
+def test_apply_goes_on_after_a_kill():
+    command = [sys.executable, "-m", "deploy", "--verbose", "apply"]
+    with subprocess.Popen(command, cwd=package.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        for text in process.stdout:
+            if text.startswith("+ job"):
+                process.kill()
+                break
+    assert process.returncode == -9
+    assert "+ schedule clickstream\n" in deploy("apply")
+    assert deploy("plan") == "Nothing to change.\n"
+
+
 def test_a_failure_in_the_middle_is_completed_by_the_next_apply(account, monkeypatch):
     create = jobs.GlueJob.create
 
@@ -163,11 +273,30 @@ def test_destroy_asks_first_and_keeps_tables_and_files(account):
     assert "optimizer events retention" in changed(deploy("destroy", "--yes"))
     assert account.client("glue").list_jobs()["JobNames"] == []
     assert account.client("lambda").list_functions()["Functions"] == []
-    assert account.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
+    mappings = account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert {mapping["State"] for mapping in mappings} <= {"Deleting"}
     assert account.client("stepfunctions").list_state_machines()["stateMachines"] == []
     assert account.client("scheduler").list_schedules()["Schedules"] == []
     assert deploy("destroy", "--yes") == "Nothing to delete.\n"
     assert not {"file wheel", "table events"} & changed(deploy("plan"))
+
+
+def test_another_stages_account_is_left_alone(account):
+    deploy("apply")
+    prod = Settings.read("prod")
+    for role in [*[f"job-{name}" for name in prod.jobs], *[f"function-{name}" for name in prod.functions], "pipeline",
+                 "scheduler"]:  # fmt: skip
+        account.client("iam").create_role(RoleName=f"clickstream-prod-{role}", AssumeRolePolicyDocument="{}")
+    for command in (["destroy", "--yes"], ["apply"], ["plan"]):
+        said = deploy("--stage", "prod", *command, status=1)
+        assert "Error: 123456789012 in us-east-1 is not the account of prod: the function " in said
+        assert "there has the tag stage=dev" in said
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_an_endpoint_that_is_none_is_a_sentence():
+    said = deploy("--endpoint-url", "nonsense", "plan", status=2)
+    assert "Invalid value for '--endpoint-url': nonsense is not a URL like http://127.0.0.1:5000" in said
 
 
 def test_files_are_named_by_their_content(tmp_path):
@@ -239,6 +368,50 @@ def test_a_plain_table_is_declared_anew_and_an_iceberg_table_gets_new_columns(ac
     bucket, _, key = location["metadata_location"].removeprefix("s3://").partition("/")
     metadata = json.loads(account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
     assert [field["name"] for field in metadata["schemas"][metadata["current-schema-id"]]["fields"]][-1] == "user_id"
+
+
+def in_catalog(account, name, **storage):
+    """Change a table's storage descriptor by hand; return its parameters."""
+    glue = account.client("glue")
+    table = glue.get_table(DatabaseName="clickstream", Name=name)["Table"]
+    given = {key: table[key] for key in ("Name", "TableType", "PartitionKeys", "Parameters")}
+    storage = {**table["StorageDescriptor"], **storage}
+    glue.update_table(DatabaseName="clickstream", TableInput={**given, "StorageDescriptor": storage})
+    return table["StorageDescriptor"]["Columns"]
+
+
+def test_properties_of_a_plain_table_are_deployed(account):
+    deploy("apply")
+    glue = account.client("glue")
+    table = glue.get_table(DatabaseName="clickstream", Name="clickstream")["Table"]
+    given = {key: table[key] for key in ("Name", "TableType", "PartitionKeys", "StorageDescriptor")}
+    former = {"projection.event_date.range": "2024-01-01,NOW", "projection.event_date.interval": "7", "theirs": "1"}
+    glue.update_table(DatabaseName="clickstream", TableInput={**given, "Parameters": {**table["Parameters"], **former}})
+    planned = deploy("plan")
+    assert "    Parameters.projection.event_date.interval: 7 -> nothing\n" in planned
+    assert "    Parameters.projection.event_date.range: 2024-01-01,NOW -> 2000-01-01,NOW+1DAYS\n" in planned
+    assert "theirs" not in planned
+    assert changed(deploy("apply")) == {"table clickstream"}
+    assert deploy("plan") == "Nothing to change.\n"
+
+
+def test_a_reworded_comment_of_an_iceberg_table_is_deployed(account):
+    deploy("apply")
+    columns = in_catalog(account, "events")
+    reworded = [{**column, "Comment": "formerly"} if column["Name"] == "payload" else column for column in columns]
+    in_catalog(account, "events", Columns=reworded)
+    assert "~ table events\n    Columns.payload: string 'formerly' -> string '" in deploy("plan")
+    assert changed(deploy("apply")) == {"table events"}
+    assert deploy("plan") == "Nothing to change.\n"
+    assert in_catalog(account, "events") == columns
+
+
+def test_a_column_that_the_code_does_not_know_is_left(account):
+    deploy("apply")
+    columns = in_catalog(account, "events")
+    in_catalog(account, "events", Columns=[*columns, {"Name": "from_a_later_commit", "Type": "string", "Comment": "x"}])
+    assert deploy("plan") == "Nothing to change.\n"
+    in_catalog(account, "events", Columns=columns)
 
 
 def test_a_view_is_replaced_when_its_text_changes(account):

@@ -75,11 +75,11 @@ class Branch:
 
     def stored(self, condition: Column | None = None) -> DataFrame:
         """Read what readers saw when the branch was opened; the condition is on the columns of the table itself."""
-        return _instants(_as_of(self.spark, self.table, self.base), condition)
+        return _instants(self._known(_as_of(self.spark, self.table, self.base)), condition)
 
     def published(self, condition: Column | None = None) -> DataFrame:
         """Read what readers see now; the condition is on the columns of the table itself."""
-        return _instants(self.spark.table(self.table), condition)
+        return _instants(self._known(self.spark.table(self.table)), condition)
 
     def append(self, rows: DataFrame) -> None:
         """Add rows."""
@@ -105,10 +105,10 @@ class Branch:
     def appended(self) -> DataFrame:
         """Read the rows that have been added to the branch."""
         if self.base is None:
-            return _instants(self.spark.table(self.path))
+            return _instants(self._known(self.spark.table(self.path)))
         head = _table(self.spark, self.table).refs()[self.name].snapshotId()
         between = {"start-snapshot-id": str(self.base), "end-snapshot-id": str(head)}
-        return _instants(self.spark.read.options(**between).table(self.table))
+        return _instants(self._known(self.spark.read.options(**between).table(self.table)))
 
     def publish(self) -> None:
         """Let readers see the branch, if it changes anything.
@@ -158,6 +158,9 @@ class Branch:
         head = table.snapshot(table.refs()[self.name].snapshotId())
         own = takewhile(lambda snapshot: snapshot.snapshotId() != self.base, _lineage(table, head))
         return any(CHANGES & set(snapshot.summary()) for snapshot in own)
+
+    def _known(self, rows: DataFrame) -> DataFrame:
+        return rows.select(*self.contract.columns.names)
 
     def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
         clustered = layout.clustered_by_partition(_conformed(rows, self.contract.columns), self.contract)
@@ -245,7 +248,8 @@ def read(
     """Read a table that has this contract's columns, as of a snapshot; the condition is on the table's own columns."""
     name = full_name(spark, table)
     check_columns(spark, name, contract)
-    return _instants(_as_of(spark, name, snapshot) if snapshot else spark.table(name), condition)
+    rows = _as_of(spark, name, snapshot) if snapshot else spark.table(name)
+    return _instants(rows.select(*contract.columns.names), condition)
 
 
 def current_snapshot(spark: SparkSession, table: str) -> int | None:
@@ -296,13 +300,13 @@ def full_name(spark: SparkSession, table: str) -> str:
 
 
 def check_columns(spark: SparkSession, table: str, contract: Contract) -> None:
-    """Raise ``TableError`` where a table has other columns, or types, than the contract."""
+    """Raise ``TableError`` where a table lacks a column of the contract, or has another type; it may have more."""
     name = full_name(spark, table)
     _table(spark, name)
     actual = {(column.name, column.dataType.simpleString()) for column in spark.table(name).schema}
     expected = {(column.name, column.dataType.simpleString()) for column in contract.columns}
-    if expected != actual:
-        lacks, has = _list(expected - actual), _list(actual - expected)
+    if lacking := expected - actual:
+        lacks, has = _list(lacking), _list(actual - expected)
         raise errors.TableError(f"table {name} has another schema: it lacks {lacks} and has {has}")
 
 

@@ -88,6 +88,22 @@ def test_another_schema_is_spelled_out(spark, trial):
         open_branch(spark, trial.events_table)
 
 
+def test_a_column_that_the_code_does_not_know_is_left_as_it_is(spark, trial):
+    write(spark, trial, "a", "b")
+    spark.sql(f"alter table {trial.events_table} add columns (from_a_later_commit string)")
+    spark.sql(f"update {trial.events_table} set from_a_later_commit = 'kept'")
+    with iceberg.open_branch(spark, trial.events_table, schemas.EVENTS) as branch:
+        stored = branch.stored()
+        assert stored.columns == schemas.EVENTS.columns.names
+        branch.delete(staging.materialize(stored.where("event_uuid = 'a'"), str(trial.folder / "a")))
+        branch.append(rows(spark, "c"))
+        assert branch.appended().columns == schemas.EVENTS.columns.names
+        branch.publish()
+    assert iceberg.read(spark, trial.events_table, schemas.EVENTS).columns == schemas.EVENTS.columns.names
+    later = spark.table(trial.events_table).select("event_uuid", "from_a_later_commit")
+    assert sorted(map(tuple, later.collect())) == [("b", "kept"), ("c", None)]
+
+
 def open_branch(spark, table):
     with iceberg.open_branch(spark, table, schemas.EVENTS):
         pass
