@@ -50,11 +50,11 @@ def running(port: int = 0, record_to: Path | None = None) -> Iterator[str]:
             server.kill()
 
 
-def environment(endpoint: str) -> dict[str, str]:
-    """Return the variables by which an AWS SDK finds the server."""
+def environment(endpoint: str, role: str = "local") -> dict[str, str]:
+    """Return the variables by which an AWS SDK finds the server, and by which its requests name a role."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_ACCESS_KEY_ID": role.rpartition("/")[2],
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": REGION,  # boto3 and the command line
         "AWS_REGION": REGION,  # the others

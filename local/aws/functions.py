@@ -67,7 +67,7 @@ def call(function: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
             done = subprocess.run(  # noqa: S603  # ourselves
                 [sys.executable, "-c", CALL, str(function.handler), str(function.timeout)],
                 cwd=folder,
-                env={"PATH": os.environ["PATH"], **aws.environment(endpoint), **environment},
+                env={"PATH": os.environ["PATH"], **aws.environment(endpoint, function.role), **environment},
                 input=event if isinstance(event, str) else json.dumps(event or {}),
                 capture_output=True,
                 text=True,

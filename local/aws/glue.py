@@ -118,7 +118,7 @@ def run_script(run: JobRun) -> str:
     process = subprocess.run(  # noqa: S603  # ourselves
         [sys.executable, "-m", "local", "--lake", lake, "run", script, *words],
         cwd=ROOT,
-        env=os.environ | aws.environment(f"http://127.0.0.1:{os.environ['MOTO_PORT']}"),
+        env=os.environ | aws.environment(f"http://127.0.0.1:{os.environ['MOTO_PORT']}", run.definition["Role"]),
         capture_output=True,
         text=True,
         check=False,

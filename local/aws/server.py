@@ -1,5 +1,6 @@
 """The process behind ``local.aws``: moto's server on an inherited socket, until its standard input ends."""
 
+import io
 import json
 import logging
 import os
@@ -30,22 +31,38 @@ def serve(listening: int, port: int, record_to: str) -> None:
 
 
 def recorded(application: Any, path: str) -> Any:
-    """Add a line of JSON to a file for each request."""
+    """Add a line of JSON to a file for each request, once it has been answered."""
     requests = Path(path).open("a", buffering=1)  # noqa: SIM115  # for as long as the process lasts
 
     def respond(environ: dict[str, Any], start_response: Any) -> Any:
-        scope = environ.get("HTTP_AUTHORIZATION", "").split("/")  # <key>/<date>/<region>/<service>/aws4_request
+        credential = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+        key, *scope = credential.split("/")  # <date>/<region>/<service>/aws4_request
+        action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         request = {
-            "service": scope[3] if len(scope) > 3 else "",  # noqa: PLR2004
+            "by": key,
+            "service": scope[2] if len(scope) > 2 else "",  # noqa: PLR2004
             "method": "COPY" if "HTTP_X_AMZ_COPY_SOURCE" in environ else environ["REQUEST_METHOD"],
             "path": environ["PATH_INFO"],
             "query": environ["QUERY_STRING"],
-            "action": environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2],
+            "source": environ.get("HTTP_X_AMZ_COPY_SOURCE", ""),
+            "action": action,
+            "body": _body(environ) if action or environ["QUERY_STRING"] in {"delete", "delete="} else "",
         }
-        requests.write(json.dumps(request) + "\n")
-        return application(environ, start_response)
+
+        def answered(status: str, *more: Any) -> Any:
+            requests.write(json.dumps({**request, "status": int(status[:3])}) + "\n")
+            return start_response(status, *more)
+
+        return application(environ, answered)
 
     return respond
+
+
+def _body(environ: dict[str, Any]) -> str:
+    """Read a request's body, and leave it to be read."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return str(body, errors="replace")
 
 
 def end_with_parent() -> None:

@@ -4,12 +4,18 @@
 
 import json
 import subprocess
+from collections import defaultdict
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
 import boto3
 import pytest
+import roles
 from click.testing import CliRunner
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from trial import event, visit
 
+import replay
 from deploy import __main__ as command_line
 from deploy import account as accounts
 from deploy import ddl, jobs, package
@@ -21,13 +27,28 @@ from local.aws import event_sources
 
 pytestmark = pytest.mark.proof
 WRITES = ("s3:PutObject", "s3:DeleteObject")
+NOT_SEEN = {  # actions of jobs that no run here takes, by the reason to grant them
+    "s3:AbortMultipartUpload": "a large file whose upload fails",
+    "kms:Decrypt": "the local buckets and streams are not encrypted",
+    "kms:GenerateDataKey": "likewise",
+    "logs:CreateLogGroup": "Glue itself logs",
+    "logs:CreateLogStream": "likewise",
+    "logs:PutLogEvents": "likewise",
+    "cloudwatch:PutMetricData": "Glue itself measures",
+}
 CHECKOV = "checkov==3.3.30"
 
 
 @pytest.fixture(scope="module")
-def account(terraform):
+def requests(tmp_path_factory):
+    """Name the file in which the local AWS records what it is asked."""
+    return tmp_path_factory.mktemp("requests") / "requests.jsonl"
+
+
+@pytest.fixture(scope="module")
+def account(terraform, requests):
     """Apply terraform; destroy it in the end, after all that the tests have deployed."""
-    with aws.running() as endpoint, pytest.MonkeyPatch.context() as patch:
+    with aws.running(record_to=requests) as endpoint, pytest.MonkeyPatch.context() as patch:
         accounts.client.cache_clear()
         for name, value in aws.environment(endpoint).items():
             patch.setenv(name, value)
@@ -108,6 +129,62 @@ def test_a_job_may_do_what_its_arguments_name_and_nothing_else(account):
             assert may(account, f"job-{name}", "kinesis:PutRecords", arn) == (stream in job.access.put)
         assert not may(account, f"job-{name}", "s3:PutObject", f"arn:aws:s3:::{account.bucket('code')}/x")
         assert not may(account, f"job-{name}", "dynamodb:PutItem", account.arn("dynamodb", "table/live_sessions"))
+
+
+def send(account):
+    """Put into the archive and the streams what every job has work with, something to refuse too."""
+    now = datetime.now(UTC)
+    at, hour = now.isoformat(), f"arrived={now:%Y-%m-%d/%H}"
+    click = {"user_id": "ada", "event_name": "a", "event_type": "click", "device_type": "ios", "event_timestamp": at}
+    sent = {
+        "events": [event("1", at=int(now.timestamp() * 1000), user_id="ada"), "not JSON"],
+        "clickstream": [visit("ada", at, page_url="/home"), "not JSON"],
+        "clicks": [json.dumps(click), "not JSON"],
+        "page_views": [visit("ada", at, page_url="/home"), "not JSON"],
+    }
+    for name, records in sent.items():
+        key = f"raw/{name}/{hour}/a.jsonl"
+        account.client("s3").put_object(Bucket=account.bucket("lake"), Key=key, Body="\n".join(records).encode())
+        for record in records:
+            account.client("kinesis").put_record(StreamName=name, Data=record, PartitionKey="ada")
+
+
+def test_a_job_makes_the_calls_that_its_role_allows_and_has_no_other_grants(account, requests):
+    deploy("apply")
+    send(account)
+    lake, catalog = f"s3://{account.bucket('lake')}", "glue_catalog.clickstream"
+    places = {
+        "events_table": f"{catalog}.events",
+        "clickstream_path": f"{lake}/clickstream",
+        "raw_path": f"{lake}/raw/clicks",
+        "page_views_stream": "page_views",
+    }
+    runs = [
+        ("events_batch",), ("events_batch",), ("sessions_batch",),
+        ("sessions_batch", "--source", "clicks", "--raw_path", f"{lake}/raw/clicks"),
+        ("sessions_batch", "--source", "visits", "--raw_path", f"{lake}/raw/clickstream"),
+        ("clickstream_batch",), ("events_stream",), ("sessions_stream",), ("page_views_stream",),
+        *[("replay", "--source", source, f"--{name}", places[name]) for source, name in replay.NEEDS.items()],
+        ("maintain",),
+    ]  # fmt: skip
+    assert {run[0] for run in runs} == set(account.settings.jobs)
+    for name, *arguments in runs:
+        deploy("run", name, *arguments, "--wait")
+    made = defaultdict(set)
+    for line in requests.read_text().splitlines():
+        request = json.loads(line)
+        made[request["by"]] |= roles.calls(request, account) if "-job-" in request["by"] else set()
+    for name in account.settings.jobs:
+        document = account.client("iam").get_role_policy(RoleName=f"clickstream-dev-job-{name}", PolicyName="access")
+        granted = document["PolicyDocument"]
+        calls = made[f"clickstream-dev-job-{name}"]
+        assert calls
+        assert [call for call in sorted(calls) if not roles.is_allowed(granted, call)] == [], name
+        unused = {
+            action for action, resource in roles.grants(granted)
+            if not any(call.action == action and fnmatchcase(call.resource, resource) for call in calls)
+        }  # fmt: skip
+        assert unused <= NOT_SEEN.keys(), name
 
 
 def test_an_optimizer_may_do_its_tables_upkeep_and_nothing_else(account):
