@@ -70,8 +70,8 @@ data "aws_iam_policy_document" "job" {
     sid       = "FindObjects"
     actions   = ["s3:ListBucket"]
     resources = [local.lake]
-    condition {
-      test     = "StringLike"
+    condition { # a HEAD has no prefix; without the right to list, S3 says 403 and not 404 of what does not exist
+      test     = "StringLikeIfExists"
       variable = "s3:prefix"
       values   = flatten([for folder in local.folders[each.key] : [folder, "${folder}/*"]])
     }
@@ -302,8 +302,8 @@ data "aws_iam_policy_document" "table_optimizer" {
     sid       = "FindObjects"
     actions   = ["s3:ListBucket"]
     resources = [local.lake]
-    condition {
-      test     = "StringLike"
+    condition { # a HEAD has no prefix; without the right to list, S3 says 403 and not 404 of what does not exist
+      test     = "StringLikeIfExists"
       variable = "s3:prefix"
       values   = flatten([for table in local.optimized : [table, "${table}/*"]])
     }
