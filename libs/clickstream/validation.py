@@ -13,10 +13,14 @@ UNPROCESSABLE = "unprocessable"  # the reason of a record that breaks no rule an
 
 
 def with_reasons(rows: DataFrame, rules: Rules) -> DataFrame:
-    """Add ``reasons``: every rule that the row breaks, null for a valid row; a null condition counts as broken."""
+    """Add ``reasons``: every rule that the row breaks, null for a valid row; a null condition counts as broken.
+
+    Row-wise. Spark takes a partition's number for something that may change from row to row. So it does not move a
+    condition on the reasons below this, where it would write out all rules, and in each of them all of its columns.
+    """
     holds = {reason: F.coalesce(condition, F.lit(False)) for reason, condition in rules.items()}
     is_valid = F.lit(True)
     for condition in holds.values():
         is_valid &= condition
     broken = F.array_compact(F.array(*[F.when(~condition, F.lit(reason)) for reason, condition in holds.items()]))
-    return rows.withColumn("reasons", F.when(~is_valid, broken))
+    return rows.withColumn("reasons", F.when(~is_valid & (F.spark_partition_id() >= 0), broken))

@@ -193,7 +193,7 @@ def test_a_table_with_another_schema_is_left_alone(spark, trial):
 
 
 def test_every_reason_is_one_that_a_run_can_report(trial):
-    compressed, aggregated = gzip.compress(b"{}"), bytes.fromhex("f3899ac2 0a 01 61")
+    compressed, aggregated = gzip.compress(b"{}", mtime=0), bytes.fromhex("f3899ac2 0a 01 61")
     trial.send(["", "x", "{}", event("u" * 129, 42, "soon"), event(1.5, "a", 1), event("u", "/", 0)])
     trial.send([event("u\t1", user_id=1.5), event("v", user_id="\0" + "u" * 2029)], "users.json")
     trial.send([compressed, aggregated], "binary.json")

@@ -86,7 +86,7 @@ def test_every_malformed_record_is_quarantined_with_its_reasons(streamed):
         b"x" * (MIB - len("ada")): ["not_a_json_object"],  # <- as large as a record can be
         b"": ["empty"],
         event("latin", note="café").encode("latin-1"): ["not_utf8"],
-        gzip.compress(event("zipped").encode()): ["not_utf8", "gzip_compressed", "not_a_json_object"],
+        gzip.compress(event("zipped").encode(), mtime=0): ["not_utf8", "gzip_compressed", "not_a_json_object"],
         kpl(event("first").encode(), event("second").encode()): ["not_utf8", "kpl_aggregated", "not_a_json_object"],
         event("nameless", name="").encode(): ["event_name_missing"],
     }
