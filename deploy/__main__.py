@@ -12,7 +12,19 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import is_valid_endpoint_url
 
-from deploy import functions, job_arguments, jobs, logs, objects, optimizers, package, plan, schedules, tables
+from deploy import (
+    functions,
+    job_arguments,
+    jobs,
+    logs,
+    objects,
+    optimizers,
+    package,
+    plan,
+    schedules,
+    state_machine,
+    tables,
+)
 from deploy.account import Account
 from deploy.errors import DeployError
 from deploy.settings import Settings, stages
@@ -107,14 +119,16 @@ def destroy(account: Account, *, yes: bool) -> None:
 @main.command()
 @click.pass_obj
 def status(account: Account) -> None:
-    """Show the last run of every job and of the state machine."""
+    """Show the last run of every job and state machine."""
     for name in account.settings.jobs:
         runs = jobs.runs(account, name)
         show_status(f"job {name}", runs and runs[0]["JobRunState"], runs and runs[0]["StartedOn"])
         if runs and runs[0].get("ErrorMessage"):
             click.echo(f"    {runs[0]['ErrorMessage']}")
-    executions = StateMachine(account).executions()
-    show_status("state machine", executions and executions[0]["status"], executions and executions[0]["startDate"])
+    for name in state_machine.names():
+        executions = StateMachine(name, account).executions()
+        started = executions and executions[0]["startDate"]
+        show_status(f"state machine {name}", executions and executions[0]["status"], started)
     deployed = functions.deployed(account)
     for name in account.settings.functions:
         show_status(f"function {name}", "deployed" if name in deployed else "", None)
@@ -173,7 +187,7 @@ def resources(account: Account) -> list[plan.Resource]:
         *functions.resources(account, code_package),
         *functions.triggers(account),
         *jobs.resources(account, code_package),
-        StateMachine(account),
+        *[StateMachine(name, account) for name in state_machine.names()],
         *schedules.resources(account),
     ]
     return [
@@ -187,7 +201,7 @@ def leftovers(account: Account) -> Iterator[plan.Resource]:
     yield from optimizers.resources(account, are_desired=False)
     nothing = package.Artifact("", "", b"")
     yield from [replace(schedule, definition=None) for schedule in schedules.resources(account)]
-    yield StateMachine(account, is_desired=False)
+    yield from [StateMachine(name, account, is_desired=False) for name in state_machine.names()]
     yield from [jobs.GlueJob(name, None, account) for name in jobs.deployed(account)]
     yield from [replace(trigger, definition=None) for trigger in functions.triggers(account)]
     for name in functions.deployed(account):
