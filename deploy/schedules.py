@@ -77,7 +77,7 @@ def resources(account: Account) -> list[Schedule]:
 
 
 def simulated(settings: Settings) -> list[str]:
-    """List the formats with a schedule: not visits, which their pipeline simulates; of clicks those that their job reads."""
+    """List the formats with a schedule: all but visits, which their pipeline simulates, and clicks of no reader."""
     if not settings.pipeline.simulates:
         return []
     source = {**job_arguments.defaults("sessions_stream"), **settings.jobs["sessions_stream"].arguments}["source"]
