@@ -1,4 +1,4 @@
-"""The command line: deploy code, jobs, functions, tables, triggers, schedules and the state machine."""
+"""The command line: deploy code, jobs, functions, tables, triggers, schedules and state machines."""
 
 import logging
 import sys
@@ -70,7 +70,7 @@ def check_url(_context: click.Context, _parameter: click.Parameter, url: str | N
 @click.option("--verbose", is_flag=True, help="log to standard error; show the traceback of an error")
 @click.pass_context
 def main(context: click.Context, stage: str, endpoint_url: str | None, *, verbose: bool) -> None:
-    """Deploy code, jobs, functions, tables and the state machine into an AWS account, and look after them.
+    """Deploy code, jobs, functions, tables and state machines into an AWS account, and look after them.
 
     What holds data, permissions or money is terraform's: run `make infrastructure STAGE=...` first.
     To roll back, apply an older commit.
