@@ -300,11 +300,18 @@ def test_a_job_that_is_running_is_waited_for(account, notifications):
     assert len(glue.get_job_runs(JobName="clickstream_batch")["JobRuns"]) == runs
 
 
-def test_where_nothing_is_simulated_the_job_is_first(account, notifications):
+def test_where_nothing_is_simulated_what_is_archived_is_loaded_if_there_is_anything(account, notifications):
     quiet = account.settings.pipeline.model_copy(update={"simulates": False})
     quiet = replace(account, settings=account.settings.model_copy(update={"pipeline": quiet}))
+    archive, arrival = {"Prefix": "raw/quiet/"}, f"arrived={datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    ended, states = execute(account, definition(quiet, ListArchived=archive))
+    assert (ended["status"], states) == ("SUCCEEDED", ["Simulates", "ListArchived", "IsArchived", "NotifySuccess"])
+    ((_, said),) = notifications()
+    assert said.endswith("Glue run: none, since no visits arrived")
+    account.client("s3").put_object(Bucket=account.bucket("lake"), Key=f"raw/clickstream/{arrival}/23/x.json")
     _, states = execute(account, definition(quiet, RunJob={"JobName": MISSING}))
-    assert states == ["Simulates", "RunJob", "NotifyFailure", "Failed"]
+    account.client("s3").delete_object(Bucket=account.bucket("lake"), Key=f"raw/clickstream/{arrival}/23/x.json")
+    assert states == ["Simulates", "ListArchived", "IsArchived", "RunJob", "NotifyFailure", "Failed"]
     assert [topic for topic, _ in notifications()] == ["PipelineFailure"]
 
 
