@@ -1,4 +1,4 @@
-"""The command line: deploy code, jobs, functions, tables, triggers, schedules and the state machine."""
+"""The command line: deploy code, jobs, functions, tables, triggers, schedules and state machines."""
 
 import logging
 import sys
@@ -12,7 +12,19 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import is_valid_endpoint_url
 
-from deploy import functions, job_arguments, jobs, logs, objects, optimizers, package, plan, schedules, tables
+from deploy import (
+    functions,
+    job_arguments,
+    jobs,
+    logs,
+    objects,
+    optimizers,
+    package,
+    plan,
+    schedules,
+    state_machine,
+    tables,
+)
 from deploy.account import Account
 from deploy.errors import DeployError
 from deploy.settings import Settings, stages
@@ -58,7 +70,7 @@ def check_url(_context: click.Context, _parameter: click.Parameter, url: str | N
 @click.option("--verbose", is_flag=True, help="log to standard error; show the traceback of an error")
 @click.pass_context
 def main(context: click.Context, stage: str, endpoint_url: str | None, *, verbose: bool) -> None:
-    """Deploy code, jobs, functions, tables and the state machine into an AWS account, and look after them.
+    """Deploy code, jobs, functions, tables and state machines into an AWS account, and look after them.
 
     What holds data, permissions or money is terraform's: run `make infrastructure STAGE=...` first.
     To roll back, apply an older commit.
@@ -107,14 +119,16 @@ def destroy(account: Account, *, yes: bool) -> None:
 @main.command()
 @click.pass_obj
 def status(account: Account) -> None:
-    """Show the last run of every job and of the state machine."""
+    """Show the last run of every job and state machine."""
     for name in account.settings.jobs:
         runs = jobs.runs(account, name)
         show_status(f"job {name}", runs and runs[0]["JobRunState"], runs and runs[0]["StartedOn"])
         if runs and runs[0].get("ErrorMessage"):
             click.echo(f"    {runs[0]['ErrorMessage']}")
-    executions = StateMachine(account).executions()
-    show_status("state machine", executions and executions[0]["status"], executions and executions[0]["startDate"])
+    for name in state_machine.names():
+        executions = StateMachine(name, account).executions()
+        started = executions and executions[0]["startDate"]
+        show_status(f"state machine {name}", executions and executions[0]["status"], started)
     deployed = functions.deployed(account)
     for name in account.settings.functions:
         show_status(f"function {name}", "deployed" if name in deployed else "", None)
@@ -173,7 +187,7 @@ def resources(account: Account) -> list[plan.Resource]:
         *functions.resources(account, code_package),
         *functions.triggers(account),
         *jobs.resources(account, code_package),
-        StateMachine(account),
+        *[StateMachine(name, account) for name in state_machine.names()],
         *schedules.resources(account),
     ]
     return [
@@ -187,7 +201,7 @@ def leftovers(account: Account) -> Iterator[plan.Resource]:
     yield from optimizers.resources(account, are_desired=False)
     nothing = package.Artifact("", "", b"")
     yield from [replace(schedule, definition=None) for schedule in schedules.resources(account)]
-    yield StateMachine(account, is_desired=False)
+    yield from [StateMachine(name, account, is_desired=False) for name in state_machine.names()]
     yield from [jobs.GlueJob(name, None, account) for name in jobs.deployed(account)]
     yield from [replace(trigger, definition=None) for trigger in functions.triggers(account)]
     for name in functions.deployed(account):

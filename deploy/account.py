@@ -54,7 +54,7 @@ class Account:
 
     @property
     def names(self) -> Mapping[str, str]:
-        """What ``${name}`` stands for in the settings and in the state machine."""
+        """What ``${name}`` stands for in the settings and in the state machines."""
         return {
             **{name: self.bucket(name) for name in self.settings.buckets},
             **{f"{name}_ttl_days": str(table.ttl_days) for name, table in self.settings.dynamodb.items()},

@@ -52,7 +52,7 @@ BATCH_SECONDS = 10  # per batch: to plan and to commit
 BATCH_WRITES = 20  # objects per batch: Iceberg's metadata, the checkpoint, quarantined rows
 FULL = 0.7  # the part of a shard, of a batch interval or of a timeout that may be used
 READERS = 2  # of the stream: the archive and the job
-ARCHIVED_DAYS, OBJECT_READS = 2, 2  # the night reads the objects of two days, each by a HEAD and a GET
+ARCHIVED_HOURS, OBJECT_READS = 26, 2  # the night reads a day's objects and an hour's on both sides, by a HEAD and a GET
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Scale:
 
     @property
     def nights(self) -> tuple[Night, Night]:
-        """A day of the table compacted by ``events_batch``, and its sessions."""
+        """The jobs of the state machine ``nightly``: a day of the table is rebuilt, and sessions brought up to date."""
         jobs = self.settings.jobs
         return (
             Night.of(jobs["events_batch"], self.events * 24, REBUILT_PER_CORE),
@@ -176,7 +176,7 @@ class Scale:
     @property
     def by_night(self) -> float:
         """Dollars of the nights, by the hour, with the reading of the archive."""
-        reads = self.objects * ARCHIVED_DAYS * OBJECT_READS / 1000 * S3_THOUSAND_READS
+        reads = self.objects * ARCHIVED_HOURS / 24 * OBJECT_READS / 1000 * S3_THOUSAND_READS
         return sum(night.dpu_hours for night in self.nights) * GLUE_FLEX_DPU_HOUR / 24 + reads
 
     @property

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: what starts jobs and the state machine."""
+"""EventBridge Scheduler: what starts jobs, the state machines and, where the stage simulates, the simulation."""
 
 import json
 from dataclasses import dataclass
@@ -6,12 +6,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy import state_machine
+from deploy import job_arguments
 from deploy.account import Account, is_missing
 from deploy.plan import Fields
+from deploy.settings import Settings
+from deploy.state_machine import StateMachine
+from simulator import FORMATS
 
 GROUP = "clickstream"
 START_JOB = "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
+SIMULATION = "rate(5 minutes)"
 DEAD_LETTER_QUEUE = "schedules-dlq"
 FIELDS = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "State")
 
@@ -59,11 +63,28 @@ def resources(account: Account) -> list[Schedule]:
         for name, job in account.settings.jobs.items()
         if job.schedule
     }
-    if expression := account.settings.pipeline.schedule:
-        definitions[state_machine.NAME] = definition(account, expression, state_machine.StateMachine(account).arn, {})
+    machines = {"clickstream": account.settings.pipeline.schedule, "nightly": account.settings.nightly.schedule}
+    for name, expression in machines.items():
+        if expression:
+            definitions[name] = definition(account, expression, StateMachine(name, account).arn, {})
+    for name in simulated(account.settings):
+        function = account.arn("lambda", "function:simulate")
+        definitions[f"simulate_{name}"] = definition(account, SIMULATION, function, {"format": name})
     return [
         *[Schedule(name, desired, client) for name, desired in definitions.items()],
         *[Schedule(name, None, client) for name in deployed(account) if name not in definitions],
+    ]
+
+
+def simulated(settings: Settings) -> list[str]:
+    """List the formats with a schedule: all but visits, which their pipeline simulates, and clicks of no reader."""
+    if not settings.pipeline.simulates:
+        return []
+    source = {**job_arguments.defaults("sessions_stream"), **settings.jobs["sessions_stream"].arguments}["source"]
+    return [
+        name
+        for name, simulated_format in FORMATS.items()
+        if simulated_format.stream != "clickstream" and (simulated_format.stream != "clicks" or name == source)
     ]
 
 

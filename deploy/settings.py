@@ -200,10 +200,17 @@ class Job(Section):
 
 
 class Pipeline(Section):
-    """The state machine."""
+    """The state machine ``clickstream``."""
 
     schedule: Schedule | None = None
+    simulates: bool = False
     wait_minutes: Annotated[int, Field(ge=1, le=60)]
+
+
+class Nightly(Section):
+    """The state machine ``nightly``."""
+
+    schedule: Schedule | None = None
 
 
 class Alarms(Section):
@@ -229,6 +236,7 @@ class Settings(Section):
     functions: Mapping[Name, Function]
     jobs: Mapping[Name, Job]
     pipeline: Pipeline
+    nightly: Nightly
     alarms: Alarms
 
     @classmethod

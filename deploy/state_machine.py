@@ -1,4 +1,4 @@
-"""Step Functions: the state machine of ``state_machine.asl.json``."""
+"""Step Functions: the state machines of ``state_machines/``, each with a schedule in the settings."""
 
 import json
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from deploy.account import Account, is_missing
 from deploy.plan import Fields
 from deploy.settings import render
 
-DEFINITION = Path(__file__).with_name("state_machine.asl.json")
-NAME = "clickstream"
-LOG_GROUP = "log-group:/aws/vendedlogs/states/clickstream:*"
+FOLDER = Path(__file__).with_name("state_machines")
+SUFFIX = ".asl.json"
 
 
 @dataclass(frozen=True)
 class StateMachine:
-    """The state machine; ``is_desired`` False: it has to go."""
+    """A state machine; ``is_desired`` False: it has to go."""
 
+    name: str
     account: Account
     is_desired: bool = True
 
     @property
     def title(self) -> str:
-        return f"state machine {NAME}"
+        return f"state machine {self.name}"
 
     @property
     def arn(self) -> str:
-        return self.account.arn("states", f"stateMachine:{NAME}")
+        return self.account.arn("states", f"stateMachine:{self.name}")
 
     @property
     def desired(self) -> Fields | None:
@@ -54,7 +54,7 @@ class StateMachine:
         }
 
     def create(self) -> None:
-        self._client.create_state_machine(name=NAME, tags=self._tags(), **self._fields())
+        self._client.create_state_machine(name=self.name, tags=self._tags(), **self._fields())
 
     def update(self) -> None:
         """Update the definition; executions under way keep theirs."""
@@ -77,9 +77,9 @@ class StateMachine:
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "definition": definition(self.account),
+            "definition": definition(self.account, self.name),
             "roleArn": self.account.role("pipeline"),
-            "loggingConfiguration": _logging(self.account),
+            "loggingConfiguration": _logging(self.account, self.name),
         }
 
     def _tags(self) -> list[dict[str, str]]:
@@ -90,15 +90,22 @@ class StateMachine:
         return self.account.client("stepfunctions")
 
 
-def definition(account: Account) -> str:
+def names() -> list[str]:
+    """List the state machines."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in FOLDER.glob(f"*{SUFFIX}"))
+
+
+def definition(account: Account, name: str) -> str:
     """Render the definition for a stage."""
-    wait = account.settings.pipeline.wait_minutes
-    return render(DEFINITION.read_text(), {**account.names, "wait_minutes": str(wait)})
+    pipeline = account.settings.pipeline
+    own = {"machine": name, "wait_minutes": str(pipeline.wait_minutes), "simulates": str(pipeline.simulates).lower()}
+    return render((FOLDER / f"{name}{SUFFIX}").read_text(), {**account.names, **own})
 
 
-def _logging(account: Account) -> Fields:
+def _logging(account: Account, name: str) -> Fields:
+    log_group = account.arn("logs", f"log-group:/aws/vendedlogs/states/{name}:*")
     return {
         "level": "ERROR",
         "includeExecutionData": True,
-        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": account.arn("logs", LOG_GROUP)}}],
+        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": log_group}}],
     }

@@ -27,6 +27,7 @@ def broken_times(field: str) -> BrokenValues:
 class WebClicks(Format):
     """``user_id``, ``event_timestamp``, ``event_name``, ``event_type``, ``device_type``."""
 
+    stream = "clicks"
     required = ("user_id", "event_timestamp")
     broken_values = broken_times("event_timestamp")
 

@@ -63,6 +63,7 @@ FIELDS: dict[str, Callable[[Random], Any]] = {
 class Events(Format):
     """``event_uuid``, ``event_name``, ``created_at`` in mixed units, mostly ``user_id``, then the type's own fields."""
 
+    stream = "events"
     keyed = True
     required = ("event_uuid", "event_name", "created_at")
     broken_values: ClassVar[BrokenValues] = {

@@ -16,6 +16,7 @@ BrokenValues = Mapping[str, Sequence[tuple[str, Any]]]
 class Format(ABC):
     """Writes rows as text; rows are distinct as long as each user's times strictly increase."""
 
+    stream: ClassVar[str]  # that its rows are sent to
     suffix: ClassVar[str] = "json"
     timed: ClassVar[bool] = True  # a row holds its own time, so it can be late
     keyed: ClassVar[bool] = False  # a row has an id besides its time, so it can conflict with another

@@ -12,6 +12,7 @@ TOPICS = ("History", "Geography", "Economy", "Climate", "Culture", "Music", "Foo
 class PageTransitions(Format):
     """``prev``, ``curr``, ``type``, ``n`` with tabs between; as in a month's dump, a pair of pages occurs once."""
 
+    stream = "page_views"
     suffix = "tsv"
     timed = False
 

@@ -19,6 +19,7 @@ REFERRERS = (
 class Visits(Format):
     """``user_id``, ``session_id``, ``event_time``, event type, page, referrer, device, browser, address and place."""
 
+    stream = "clickstream"
     required = ("user_id", "event_time")
     broken_values: ClassVar[BrokenValues] = {
         "wrong_type": [("user_id", None), ("user_id", ""), *(("event_time", time) for time in NOT_TIMES)],

@@ -14,7 +14,7 @@ from records import corpus
 from clickstream import schemas
 from clickstream.transforms import activity, events, json_records, live_sessions, page_views, visits
 from deploy import settings
-from lambdas import land_raw, simulate, transform
+from lambdas import land_raw, transform
 from simulator import FORMATS, ExpectedCounts, Options, arrivals
 
 NOON = datetime(2024, 3, 2, 12)  # noqa: DTZ001 - Spark gives its times, all UTC, without a zone
@@ -135,7 +135,8 @@ def test_the_settings_have_no_other_readers_and_the_simulator_no_other_forms():
         assert (stream in stage["archives"]) == (stream not in WRITTEN_BY_JOBS)
     assert READERS.keys() == FORMS.keys()
     assert {form.partition(" as ")[0] for form in itertools.chain(*FORMS.values())} == set(FORMATS)
-    assert simulate.DEFAULTS["format"] in FORMS[simulate.DEFAULTS["stream"]]
+    for name, simulated_format in FORMATS.items():
+        assert name in {form.partition(" as ")[0] for form in FORMS[simulated_format.stream]}
 
 
 @pytest.mark.parametrize(("stream", "form"), [(stream, form) for stream, forms in FORMS.items() for form in forms])

@@ -66,10 +66,10 @@ locals {
         dimensions = { TableName = pair[0] },
         comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
     } },
-    { "pipeline_failed.clickstream" = {
+    { for name, arn in local.machine_arns : "pipeline_failed.${name}" => {
       text       = "The state machine failed",
       namespace  = "AWS/States", metric = "ExecutionsFailed", statistic = "Sum",
-      dimensions = { StateMachineArn = local.machine_arn },
+      dimensions = { StateMachineArn = arn },
       comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
     } },
   )
@@ -139,6 +139,25 @@ resource "aws_cloudwatch_event_target" "job_failed" {
   input_transformer {
     input_paths    = { job = "$.detail.jobName", run = "$.detail.jobRunId", state = "$.detail.state", message = "$.detail.message" }
     input_template = "\"Job <job>, run <run>: <state>. <message> docs/runbook.md: job_failed\""
+  }
+}
+
+resource "aws_cloudwatch_event_rule" "pipeline_stopped" { # docs/runbook.md: pipeline_stopped
+  name        = "pipeline_stopped"
+  description = "An execution exceeded its timeout or was aborted: a state machine cannot catch that"
+  event_pattern = jsonencode({
+    source      = ["aws.states"]
+    detail-type = ["Step Functions Execution Status Change"]
+    detail      = { stateMachineArn = values(local.machine_arns), status = ["TIMED_OUT", "ABORTED"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "pipeline_stopped" {
+  rule = aws_cloudwatch_event_rule.pipeline_stopped.name
+  arn  = aws_sns_topic.topic["PipelineFailure"].arn
+  input_transformer {
+    input_paths    = { execution = "$.detail.executionArn", status = "$.detail.status" }
+    input_template = "\"Execution <execution>: <status>. docs/runbook.md: pipeline_stopped\""
   }
 }
 

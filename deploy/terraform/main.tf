@@ -31,7 +31,7 @@ locals {
   every = yamldecode(file("${path.module}/../settings.yaml"))
   own   = yamldecode(file("${path.module}/../stages/${var.stage}.yaml"))
   # sections that hold settings; the others hold entries
-  flat = toset(["account", "alarms", "athena", "pipeline", "table_optimizers"])
+  flat = toset(["account", "alarms", "athena", "nightly", "pipeline", "table_optimizers"])
   # merged as deploy/settings.py does, which also says what is valid
   settings = merge(
     { for section in local.flat : section => merge(local.every[section], try(local.own[section], {})) },

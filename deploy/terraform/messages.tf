@@ -66,8 +66,9 @@ resource "aws_cloudwatch_log_group" "deliveries" {
   kms_key_id        = aws_kms_key.data.arn
 }
 
-resource "aws_cloudwatch_log_group" "pipeline" {
-  name              = "/aws/vendedlogs/states/clickstream"
+resource "aws_cloudwatch_log_group" "state_machine" {
+  for_each          = local.state_machines
+  name              = "/aws/vendedlogs/states/${each.key}"
   retention_in_days = 365
   kms_key_id        = aws_kms_key.data.arn
 }

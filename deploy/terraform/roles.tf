@@ -5,7 +5,14 @@ locals {
   code        = aws_s3_bucket.bucket["code"].arn
   streams_arn = "arn:aws:kinesis:${local.here}:stream"
   glue_arn    = "arn:aws:glue:${local.here}"
-  machine_arn = "arn:aws:states:${local.here}:stateMachine:clickstream"
+
+  state_machines = { # deploy/state_machine.py
+    for file in fileset("${path.module}/../state_machines", "*.asl.json") :
+    trimsuffix(file, ".asl.json") => file("${path.module}/../state_machines/${file}")
+  }
+  machine_arns = { for name in keys(local.state_machines) : name => "arn:aws:states:${local.here}:stateMachine:${name}" }
+  machine_jobs = distinct(flatten(regexall("\"JobName\": *\"(\\w+)\"", join("\n", values(local.state_machines)))))
+  simulate_arn = "arn:aws:lambda:${local.here}:function:simulate"
 
   services = merge(
     { for name in keys(local.settings.jobs) : "job-${name}" => "glue.amazonaws.com" },
@@ -244,25 +251,28 @@ data "aws_iam_policy_document" "delivery" {
 }
 
 data "aws_iam_policy_document" "pipeline" {
-  statement {
-    sid       = "Simulate"
-    actions   = ["lambda:InvokeFunction"]
-    resources = ["arn:aws:lambda:${local.here}:function:simulate"]
+  dynamic "statement" {
+    for_each = local.settings.pipeline.simulates ? ["used"] : []
+    content {
+      sid       = "Simulate"
+      actions   = ["lambda:InvokeFunction"]
+      resources = [local.simulate_arn]
+    }
   }
   statement {
-    sid       = "ListRawVisitsAndPartitions"
+    sid       = "ListArchivesAndPartitions"
     actions   = ["s3:ListBucket"]
     resources = [local.lake]
     condition {
       test     = "StringEquals"
       variable = "s3:prefix"
-      values   = ["raw/clickstream/", "clickstream/event_date="]
+      values   = ["raw/clickstream/", "raw/events/", "clickstream/event_date="]
     }
   }
   statement {
-    sid       = "RunJob"
+    sid       = "RunJobs"
     actions   = ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]
-    resources = ["${local.glue_arn}:job/clickstream_batch"]
+    resources = [for name in local.machine_jobs : "${local.glue_arn}:job/${name}"]
   }
   statement {
     sid     = "RegisterPartitions"
@@ -338,9 +348,17 @@ data "aws_iam_policy_document" "table_optimizer" {
 
 data "aws_iam_policy_document" "scheduler" {
   statement {
-    sid       = "StartPipeline"
+    sid       = "StartStateMachines"
     actions   = ["states:StartExecution"]
-    resources = [local.machine_arn]
+    resources = values(local.machine_arns)
+  }
+  dynamic "statement" {
+    for_each = local.settings.pipeline.simulates ? ["used"] : []
+    content {
+      sid       = "Simulate"
+      actions   = ["lambda:InvokeFunction"]
+      resources = [local.simulate_arn]
+    }
   }
   statement {
     sid       = "StartJobs"

@@ -3,7 +3,7 @@
 A job's definition is that of CreateJob or the last UpdateJob, as a whole, with AWS's defaults. A run is ``python -m
 local run`` of the script of that name in the working tree, with the definition's own arguments, ``--conf`` among them,
 on the S3 and the Glue catalog of this server. It succeeds if the process exits with 0; otherwise its error message is
-the last line on standard error.
+the last line on standard error. A run that exceeds its definition's timeout is killed and has no message.
 """
 
 # ruff: noqa: SLF001  # `_get_param` is how moto's own handlers read a request
@@ -31,7 +31,7 @@ from local.aws.patches import patch
 
 ROOT = Path(__file__).parents[2]
 DEFAULTS = {"GlueVersion": "5.1", "MaxRetries": 0, "Timeout": 480, "ExecutionClass": "STANDARD"}
-FINISHED = {"SUCCEEDED", "FAILED"}
+FINISHED = {"SUCCEEDED", "FAILED", "TIMEOUT"}
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +100,16 @@ def start_job_run(job: FakeJob, arguments: Mapping[str, str] | None = None, **_:
 
 def execute(run: JobRun) -> None:
     """Run the script, and set the status of the run."""
+    state = ""
     try:
         run.error = run_script(run)
+    except subprocess.TimeoutExpired:
+        state = "TIMEOUT"
     except Exception as error:  # whatever it is, the run has ended
         logger.exception("the run %s of the job %s could not be executed", run.job_run_id, run.job)
         run.error = repr(error)
     run.ended = datetime.now(UTC)
-    run.status = "FAILED" if run.error else "SUCCEEDED"
+    run.status = state or ("FAILED" if run.error else "SUCCEEDED")
 
 
 def run_script(run: JobRun) -> str:
@@ -122,6 +125,7 @@ def run_script(run: JobRun) -> str:
         capture_output=True,
         text=True,
         check=False,
+        timeout=run.definition["Timeout"] * 60,
     )
     return (process.stderr.strip().splitlines() or ["it failed without a message"])[-1] if process.returncode else ""
 

@@ -143,12 +143,12 @@ def test_tags_and_a_disabled_schedule_are_set_right_and_others_tags_are_left(acc
     glue.untag_resource(ResourceArn=job, TagsToRemove=["owner"])
     glue.tag_resource(ResourceArn=job, TagsToAdd={"cost-center": "7"})
     steps.tag_resource(resourceArn=machine, tags=[{"key": "stage", "value": "prod"}])
-    schedule = scheduler.get_schedule(Name="sessions_batch", GroupName="clickstream")
+    schedule = scheduler.get_schedule(Name="events_stream", GroupName="clickstream")
     given = {
         name: schedule[name] for name in ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
     }
     scheduler.update_schedule(**given, State="DISABLED")
-    assert changed(deploy("apply")) == {"job replay", "state machine clickstream", "schedule sessions_batch"}
+    assert changed(deploy("apply")) == {"job replay", "state machine clickstream", "schedule events_stream"}
     assert deploy("plan") == "Nothing to change.\n"
     assert glue.get_tags(ResourceArn=job)["Tags"] == {**account.tags, "cost-center": "7"}
 

@@ -18,7 +18,7 @@ from trial import event, visit
 import replay
 from deploy import __main__ as command_line
 from deploy import account as accounts
-from deploy import ddl, jobs, package
+from deploy import ddl, jobs, package, state_machine
 from deploy.account import Account
 from deploy.settings import FOLDER, Settings
 from lambdas import land_raw, simulate, store
@@ -93,7 +93,8 @@ def test_what_deploy_refers_to_is_what_terraform_has_made(account):
         named = {word for word in words if word.startswith(kind)}
         assert named, kind
         assert named <= there, named - there
-    assert "/aws/vendedlogs/states/clickstream" in there
+    for machine in state_machine.names():
+        assert f"/aws/vendedlogs/states/{machine}" in there
 
 
 def policy(account, role):

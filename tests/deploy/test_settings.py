@@ -150,7 +150,7 @@ def test_a_stages_own_fields_replace_those_of_every_stage(folder):
     arguments = {**usual_job.arguments, "reason": "empty", "run_reports_path": None}
     assert job == usual_job.model_copy(update={"workers": 7, "arguments": arguments})
     assert (own.account.monthly_budget_usd, own.account.region) == (7, usual.account.region)
-    assert own.pipeline == usual.pipeline
+    assert own.alarms == usual.alarms
 
 
 SENTENCES = [

@@ -182,6 +182,14 @@ def test_a_missing_path_is_an_input_error(spark, tmp_path):
         raw_archive.read_lines(spark, str(tmp_path / "nowhere"))
 
 
+def test_the_pattern_of_a_night_names_hours_and_days_some_of_which_hold_nothing(spark, trial):
+    for folder in ("arrived=2024-03-15/22", "arrived=2024-03-15/23", "arrived=2024-03-16/00", "arrived=2024-03-18/00"):
+        trial.send([folder], f"{folder}/a.json")
+    night = f"{trial.raw}/{{arrived=2024-03-15/23,arrived=2024-03-16,arrived=2024-03-17}}"
+    lines = {line.raw for line in raw_archive.read_lines(spark, night).collect()}
+    assert lines == {"arrived=2024-03-15/23", "arrived=2024-03-16/00"}
+
+
 def test_a_pattern_names_some_of_the_days(spark, trial):
     for day in (16, 17, 18):
         trial.send([f"of the {day}th"], f"arrived=2024-03-{day}/10/a.json")
