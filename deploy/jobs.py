@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from deploy.account import OWNED, Account, is_missing
 from deploy.package import Package
 from deploy.plan import Fields
-from deploy.settings import Job, render
+from deploy.settings import INTERVAL, Job, render
 
 GLUE_VERSION = "6.0"  # without it AWS picks 5.1
 TEMP_FOLDER = "tmp"  # of the lake, local.temp_folder of terraform: every job writes there, a lifecycle rule empties it
@@ -96,6 +96,7 @@ def deployed(account: Account) -> list[str]:
 def definition(name: str, job: Job, account: Account, package: Package) -> Fields:
     """Return the whole definition of a job, as CreateJob and UpdateJob take it."""
     code, lake = f"s3://{account.bucket('code')}", f"s3://{account.bucket('lake')}"
+    interval = {f"--{INTERVAL}": str(job.interval)} if job.kind == "streaming" and job.interval else {}
     optional = {"MaintenanceWindow": job.maintenance_window, "Timeout": job.timeout_minutes}
     return {
         "Description": f"glue_jobs/{name}.py",
@@ -121,6 +122,7 @@ def definition(name: str, job: Job, account: Account, package: Package) -> Field
             "--extra-py-files": f"{code}/{package.wheel.key}",
             "--job-language": "python",
             "--TempDir": f"{lake}/{TEMP_FOLDER}",
+            **interval,
             **{f"--{key}": render(text, account.names) for key, text in job.arguments.items() if text is not None},
         },
         **{name: value for name, value in optional.items() if value is not None},

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from deploy import job_arguments
-from deploy.settings import ARCHIVER, Function, Job, Settings, stages
+from deploy.settings import ARCHIVER, INTERVAL, Function, Job, Settings, stages
 
 SECONDS = 3600
 DAY = 24 * SECONDS
@@ -134,13 +134,12 @@ class Scale:
     @property
     def interval(self) -> int:
         """Seconds from one batch, or run, to the next."""
-        return batch_interval("events_stream", self.job) if self.job.is_continuous else seconds_between(self.job)
+        return batch_interval("events_stream", self.job)
 
     @property
     def busy(self) -> float:
         """Seconds of the interval that a batch, or run, takes."""
-        fixed = BATCH_SECONDS if self.job.is_continuous else START_SECONDS
-        return fixed + self.events / SECONDS * self.interval / STREAMED_PER_CORE / cores(self.job)
+        return fixed_seconds(self.job) + self.events / SECONDS * self.interval / STREAMED_PER_CORE / cores(self.job)
 
     @property
     def dpu_hours(self) -> float:
@@ -206,16 +205,14 @@ def cores(job: Job) -> int:
     return (job.workers - 1) * WORKERS[job.worker_type][1]
 
 
-def seconds_between(job: Job) -> int:
-    """Return the interval of a schedule like ``rate(15 minutes)``."""
-    number, unit = str(job.schedule).removeprefix("rate(").removesuffix(")").split()
-    return int(number) * {"minute": 60, "hour": SECONDS, "day": DAY}[unit.removesuffix("s")]
-
-
 def batch_interval(name: str, job: Job) -> int:
-    """Return a streaming job's ``--batch_interval_seconds``."""
-    arguments = {**job_arguments.defaults(name), **job.arguments}
-    return int(arguments["batch_interval_seconds"] or 0)
+    """Return a streaming job's ``--batch_interval_seconds``: that of its schedule, if it has one."""
+    return job.interval or int({**job_arguments.defaults(name), **job.arguments}[INTERVAL] or 0)
+
+
+def fixed_seconds(job: Job) -> int:
+    """Return what a streaming job's batch, or run, takes without rows."""
+    return BATCH_SECONDS if job.is_continuous else START_SECONDS
 
 
 def lines(scale: Scale) -> dict[str, str]:

@@ -23,6 +23,8 @@ SHORTEST_IN_STANDARD = (
     30  # days; https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 )
 ARCHIVER = "land_raw"  # the function that archives streams
+INTERVAL = "batch_interval_seconds"  # of a streaming job: from one batch, or scheduled run, to the next
+UNITS = {"minute": 60, "hour": 3600, "day": 86_400}  # seconds of a rate()
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -179,6 +181,12 @@ class Job(Section):
         """Whether a run never ends."""
         return self.kind == "streaming" and self.arguments.get("trigger", "continuous") == "continuous"
 
+    @property
+    def interval(self) -> int | None:
+        """Seconds from one run to the next, None without a schedule like ``rate(15 minutes)``."""
+        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", self.schedule or "")
+        return int(rate[1]) * UNITS[rate[2]] if rate else None
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         """Reject what Glue would reject, and runs that would pile up, never begin or never end."""
@@ -196,6 +204,16 @@ class Job(Section):
             raise ValueError("timeout_minutes is missing: Glue's default is 8 hours")
         if self.kind == "streaming" and not self.is_continuous and not self.schedule:
             raise ValueError("schedule is missing: with trigger available_now a run ends")
+        return self
+
+    @model_validator(mode="after")
+    def _check_interval(self) -> Self:
+        """Reject a schedule that is no batch interval, and a second interval beside it."""
+        if self.kind == "streaming" and self.schedule:
+            if not self.interval:
+                raise ValueError("schedule must be like rate(15 minutes): BatchUtilization is a percentage of it")
+            if INTERVAL in self.arguments:
+                raise ValueError(f"arguments.{INTERVAL} is that of schedule where there is one")
         return self
 
 
@@ -219,6 +237,8 @@ class Alarms(Section):
     end_to_end_latency_minutes: Annotated[int, Field(ge=1, le=1440)]
     batch_utilization_percent: Percent
     quarantined_percent: Percent
+    heap_percent: Percent
+    function_memory_percent: Percent
 
 
 class Settings(Section):

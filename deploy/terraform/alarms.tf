@@ -36,6 +36,25 @@ locals {
         comparison = "GreaterThanThreshold", threshold = 0, period = 300, missing = "notBreaching",
       }
     } if job.kind == "streaming"]...),
+    # https://docs.aws.amazon.com/glue/latest/dg/monitor-observability.html; a full heap is normal right before it is
+    # collected, so the average counts
+    { for pair in setproduct(keys(local.settings.jobs), ["driver", "executor"]) :
+      "${pair[1]}_memory.${pair[0]}" => {
+        text      = "Over 5 minutes, more than ${local.thresholds.heap_percent}% of the heap was in use",
+        namespace = "Glue", metric = "glue.${pair[1] == "driver" ? "driver" : "ALL"}.memory.heap.used.percentage",
+        statistic = "Average",
+        dimensions = {
+          JobName = pair[0], JobRunId = "ALL", Type = "gauge", ObservabilityGroup = "resource_utilization"
+        },
+        comparison = "GreaterThanThreshold", threshold = local.thresholds.heap_percent, period = 300,
+        missing    = "notBreaching",
+    } },
+    { for name, function in local.settings.functions : "function_memory.${name}" => {
+      text       = "The function used more than ${local.thresholds.function_memory_percent}% of its memory",
+      namespace  = "Clickstream", metric = "MaxMemoryUsed.${name}", statistic = "Maximum", dimensions = {},
+      comparison = "GreaterThanThreshold", period = 300, missing = "notBreaching",
+      threshold  = function.memory_mb * local.thresholds.function_memory_percent / 100,
+    } },
     { for name in keys(local.settings.functions) : "function_errors.${name}" => {
       text       = "The function failed",
       namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum", dimensions = { FunctionName = name },
@@ -90,6 +109,22 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
   treat_missing_data  = each.value.missing
   alarm_actions       = [aws_sns_topic.topic["PipelineFailure"].arn]
   ok_actions          = [aws_sns_topic.topic["PipelineFailure"].arn]
+}
+
+# Lambda's last line of a call: REPORT RequestId: 1 Duration: 2 ms Billed Duration: 3 ms Memory Size: 4 MB
+# Max Memory Used: 5 MB, and more after a cold start.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html
+resource "aws_cloudwatch_log_metric_filter" "function_memory" {
+  for_each       = aws_cloudwatch_log_group.function
+  name           = "MaxMemoryUsed"
+  log_group_name = each.value.name
+  pattern        = "[report=REPORT, ${join(", ", [for number in range(2, 17) : "word${number}"])}, label=\"Used:\", used, ...]"
+  metric_transformation {
+    namespace = "Clickstream"
+    name      = "MaxMemoryUsed.${each.key}"
+    value     = "$used"
+    unit      = "Megabytes"
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "quarantined_ratio" {

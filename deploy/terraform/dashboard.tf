@@ -18,6 +18,8 @@ locals {
     ["AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", name]]],
     ["Errors of functions", "Sum", [for name in keys(local.settings.functions) :
     ["AWS/Lambda", "Errors", "FunctionName", name]]],
+    ["Memory used by functions, MB", "Maximum", [for name in keys(local.settings.functions) :
+    ["Clickstream", "MaxMemoryUsed.${name}"]]],
     ["Duration of functions, ms", "p99", [for name in keys(local.settings.functions) :
     ["AWS/Lambda", "Duration", "FunctionName", name]]],
     ["Messages in dead-letter queues", "Maximum", [for name in local.dead_letter_queues :

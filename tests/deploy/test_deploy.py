@@ -523,3 +523,4 @@ def test_a_jobs_definition_is_whole(account):
         assert "${" not in json.dumps(definition)
     stream = jobs.definition("events_stream", account.settings.jobs["events_stream"], account, built)
     assert (stream["Command"]["Name"], stream["MaintenanceWindow"]) == ("gluestreaming", "Sun:03")
+    assert stream["DefaultArguments"]["--batch_interval_seconds"] == "900"  # rate(15 minutes)

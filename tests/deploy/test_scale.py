@@ -2,6 +2,7 @@
 
 import pytest
 
+from clickstream.sources import kinesis
 from deploy import scale, settings
 from deploy.scale import Scale
 from deploy.settings import Archive, Settings
@@ -58,10 +59,27 @@ def test_the_latency_alarm_waits_for_longer_than_from_one_run_to_the_next(stage)
     assert stage.settings.alarms.end_to_end_latency_minutes * 60 > stage.interval + stage.busy
 
 
-def test_batch_utilization_is_a_percentage_of_the_time_between_runs(stage):
-    for name, job in stage.settings.jobs.items():
-        if job.kind == "streaming" and not job.is_continuous:
-            assert scale.batch_interval(name, job) == scale.seconds_between(job), name
+def streaming(stage):
+    return {name: job for name, job in stage.settings.jobs.items() if job.kind == "streaming"}
+
+
+def test_a_small_batch_does_not_ring_the_alarm(stage):
+    for name, job in streaming(stage).items():
+        busy = scale.fixed_seconds(job) / scale.batch_interval(name, job)
+        assert busy * 100 <= stage.settings.alarms.batch_utilization_percent, name
+
+
+def test_a_scheduled_run_that_does_not_ring_it_ends_before_the_next_begins(stage):
+    part = stage.settings.alarms.batch_utilization_percent / 100
+    for name, job in streaming(stage).items():
+        if not job.is_continuous:
+            assert scale.START_SECONDS + part * job.interval <= job.interval, name
+
+
+def test_a_scheduled_run_may_read_all_that_a_shard_takes_in_until_the_next(stage):
+    for name, job in streaming(stage).items():
+        if not job.is_continuous:
+            assert job.interval <= kinesis.READS_FASTER * kinesis.DRAIN_SECONDS < 60 * job.timeout_minutes * 2, name
 
 
 def test_the_arithmetic_by_hand():

@@ -208,6 +208,7 @@ SENTENCES = [
     ({"functions": {"store": {"batch_seconds": 301}}}, "functions.store.batch_seconds must be less than or equal to 3"),
     ({"pipeline": {"wait_minutes": 0}}, "pipeline.wait_minutes must be greater than or equal to 1, not 0"),
     ({"alarms": {"quarantined_percent": 101}}, "alarms.quarantined_percent must be less than or equal to 100, not 101"),
+    ({"alarms": {"heap_percent": 0}}, "alarms.heap_percent must be greater than or equal to 1, not 0"),
     ({"alarms": {"batch_utilization_percent": 0}}, "alarms.batch_utilization_percent must be greater than or equal to"),
     ({"alarms": {"end_to_end_latency_minutes": 0}}, "alarms.end_to_end_latency_minutes must be greater than or equal"),
     # texts of another form
@@ -231,6 +232,10 @@ SENTENCES = [
                                  "maintenance_window": None}}},
      "jobs.events_stream: maintenance_window is missing"),
     ({"jobs": {"events_stream": {"schedule": None}}}, "jobs.events_stream: schedule is missing"),
+    ({"jobs": {"events_stream": {"schedule": "cron(0 2 * * ? *)"}}},
+     "jobs.events_stream: schedule must be like rate(15 minutes): BatchUtilization is a percentage of it"),
+    ({"jobs": {"events_stream": {"arguments": {"batch_interval_seconds": "900"}}}},
+     "jobs.events_stream: arguments.batch_interval_seconds is that of schedule where there is one"),
 ]  # fmt: skip
 
 

@@ -42,5 +42,5 @@ def test_the_dashboard_shows_every_metric_of_a_batch(terraform, capsys):
     metrics.emit_batch("events_stream", batch, RowCounts(read=0, written=0), None)
     (emitted,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
     lines = [line for chart in terraform.evaluate("local.charts", "dev") for line in chart[2]]
-    shown = {metric for namespace, metric, _, job in lines if (namespace, job) == ("Clickstream", "events_stream")}
+    shown = {line[1] for line in lines if [line[0], *line[2:]] == ["Clickstream", "Job", "events_stream"]}
     assert shown == {metric["Name"] for metric in emitted["Metrics"]}

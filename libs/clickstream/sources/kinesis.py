@@ -18,12 +18,15 @@ from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
 from clickstream.runtime import glue
-from clickstream.runtime.arguments import AtMost, Folder, PositiveInt, StartingPosition
+from clickstream.runtime.arguments import LARGEST_INT, AtMost, Folder, PositiveInt, StartingPosition
 from clickstream.sources import unprocessable
 from clickstream.transforms import json_records
 
 ARRIVED = "__src_timestamp"  # what the connection calls the time at which a record arrived
-RECORDS_PER_SECOND = 1000  # and shard: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+# A shard takes in 1,000 records and 1 MB a second, and gives 2 MB: service-sizes-and-limits.html of its guide,
+# https://docs.aws.amazon.com/streams/latest/dev/ . So whatever arrived within a time is read within half of it.
+RECORDS_PER_SECOND, READS_FASTER = 1000, 2
+DRAIN_SECONDS = 1800  # that a run of available_now may read for, an hour's records; the rest of its time is to process
 RETRY_SECONDS = (1, 2, 5)  # before a batch is tried again; then the run fails
 MAY_PASS = (errors.ConcurrentCommitError, errors.PutError, BotoCoreError, ClientError, OSError, Py4JError)
 QUERY_ID = "sql.streaming.queryId"  # a property of the thread that Spark runs a batch in
@@ -87,8 +90,7 @@ class Batch:
 def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
     """Read a stream as ``schemas.RAW_LINE``, the lines of its records.
 
-    A batch may hold twice what the shards can take in a window, so that a job that is behind catches up. Records that
-    are alike and arrived at the same millisecond have one origin.
+    Records that are alike and arrived at the same millisecond have one origin.
     """
     options = {
         **arguments.connection(),
@@ -98,8 +100,7 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
         "addRecordTimestamp": "true",
         "emitConsumerLagMetrics": "true",
         "failOnDataLoss": "true",  # records that the stream no longer keeps are missed, and not in silence
-        "maxFetchRecordsPerShard": str(2 * RECORDS_PER_SECOND * arguments.batch_interval_seconds),
-        "maxFetchTimeInMs": str(arguments.batch_interval_seconds * 1000 // 2),
+        **fetch_limits(arguments),
     }
     given = glue.read_kinesis(spark, options)
     (text,) = (name for name in given.columns if name != ARRIVED)  # its name differs between versions of Glue
@@ -111,6 +112,21 @@ def read_records(spark: SparkSession, arguments: StreamArguments) -> DataFrame:
         F.col(ARRIVED).cast("timestamp").alias("arrived_at"),
     )
     return records.transform(json_records.split_records).to(schemas.RAW_LINE)
+
+
+def fetch_limits(arguments: StreamArguments) -> dict[str, str]:
+    """Say how much a batch fetches of a shard, in the options of Glue's connection.
+
+    ``available_now``: all records that there are, for as long as ``DRAIN_SECONDS``: a run is one batch, whatever the
+    batch interval. ``continuous``: twice what a shard takes in during an interval, so that a job that is behind catches
+    up, within half of the interval. The options: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-connect-kinesis-home.html
+    """
+    seconds = arguments.batch_interval_seconds
+    if arguments.trigger == "available_now":
+        records, milliseconds = LARGEST_INT, DRAIN_SECONDS * 1000
+    else:
+        records, milliseconds = READS_FASTER * RECORDS_PER_SECOND * seconds, seconds * 1000 // READS_FASTER
+    return {"maxFetchRecordsPerShard": str(records), "maxFetchTimeInMs": str(milliseconds)}
 
 
 def run_batches(
