@@ -14,7 +14,7 @@ from moto.events.models import EventPattern
 
 from clickstream.runtime import metrics
 from clickstream.runtime.counts import RowCounts
-from deploy import scale, state_machine
+from deploy import scale
 from deploy.account import Account
 from deploy.settings import FOLDER, Settings
 from local import aws
@@ -63,7 +63,7 @@ OF_AWS = {
     ),
     "pipeline_failed": (
         "AWS/States", "ExecutionsFailed",
-        {"StateMachineArn": state_machine.StateMachine(Account(SETTINGS, "123456789012")).arn}, "Count", 0, 1,
+        {"StateMachineArn": Account(SETTINGS, "123456789012").arn("states", "stateMachine:{}")}, "Count", 0, 1,
     ),
 }  # fmt: skip
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html
