@@ -22,6 +22,7 @@ from local import aws
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 STAGE = "prod"
 SETTINGS = Settings.read(STAGE)
+ACCOUNT = Account(SETTINGS, "123456789012")
 THRESHOLDS = SETTINGS.alarms
 LATENCY = THRESHOLDS.end_to_end_latency_minutes * 60
 STATISTICS: dict[str, Callable[[list[float]], float]] = {
@@ -63,15 +64,24 @@ OF_AWS = {
     ),
     "pipeline_failed": (
         "AWS/States", "ExecutionsFailed",
-        {"StateMachineArn": Account(SETTINGS, "123456789012").arn("states", "stateMachine:{}")}, "Count", 0, 1,
+        {"StateMachineArn": ACCOUNT.arn("states", "stateMachine:{}")}, "Count", 0, 1,
     ),
 }  # fmt: skip
+# What AWS sends, by rule: an event, and the field of its detail and a value of it with which nobody is to be told.
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html
-JOB_FAILED = {
-    "source": "aws.glue",
-    "detail-type": "Glue Job State Change",
-    "detail": {"jobName": "events_stream", "severity": "ERROR", "state": "FAILED", "jobRunId": "jr_1", "message": "x"},
-}
+# https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+EVENTS = {
+    "job_failed": (
+        {"source": "aws.glue", "detail-type": "Glue Job State Change",
+         "detail": {"jobName": "events_stream", "severity": "ERROR", "state": "FAILED", "jobRunId": "jr_1"}},
+        "state", "SUCCEEDED",
+    ),
+    "pipeline_stopped": (
+        {"source": "aws.states", "detail-type": "Step Functions Execution Status Change",
+         "detail": {"stateMachineArn": ACCOUNT.arn("states", "stateMachine:nightly"), "status": "TIMED_OUT"}},
+        "status", "FAILED",  # which the state machine tells of itself
+    ),
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,18 +242,19 @@ def test_what_they_watch_exists(planned, alarms):
     assert names.keys() <= {key for key, _ in watched}
 
 
-def test_a_failed_run_is_an_event_of_the_rule(planned):
-    (rule,) = planned["aws_cloudwatch_event_rule"]
-    pattern = EventPattern.load(rule["event_pattern"])
-    assert pattern.matches_event(JOB_FAILED)
-    assert not pattern.matches_event({**JOB_FAILED, "detail": {**JOB_FAILED["detail"], "state": "SUCCEEDED"}})
+def test_each_rule_takes_its_event_and_no_other(planned):
+    rules = {rule["name"]: EventPattern.load(rule["event_pattern"]) for rule in planned["aws_cloudwatch_event_rule"]}
+    assert rules.keys() == EVENTS.keys()
+    for name, (event, field, other) in EVENTS.items():
+        assert rules[name].matches_event(event), name
+        assert not rules[name].matches_event({**event, "detail": {**event["detail"], field: other}}), name
 
 
 def test_each_has_its_row_in_the_runbook_and_each_row_its_alarm(alarms):
     runbook = Path(FOLDER.parent / "docs" / "runbook.md").read_text()
     table = runbook.partition("## Alarms")[2].partition("### ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", table, re.MULTILINE)
-    others = {"job_failed", "cost"}  # a rule and a budget
+    others = {"cost", *EVENTS}  # a budget, and rules
     assert {name for name, _, _ in rows} == {name.partition(".")[0] for name in alarms} | others
     named = re.findall(r"`(\w+_(?:lag|latency|utilization|errors|letter|data))`", str(rows))
     assert set(named) <= {name for name, _, _ in rows}

@@ -131,7 +131,7 @@ def _is_arrival(day: str, hour: str = "00") -> bool:
 def _record_in(line: str) -> Column:
     """Give back the record that is archived as a line: ``lambdas.archive_lines`` writes some in base64."""
     return F.expr(f"""
-        case when startswith({line}, '\x1e')
+        case when startswith({line}, '\x1e') and octet_length({line}) > 1
              then coalesce(cast(try_to_binary(substr({line}, 2), 'base64') as string), {line}) else {line} end
     """)
 
