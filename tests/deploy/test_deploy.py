@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from deploy import __main__ as command_line
 from deploy import account as accounts
-from deploy import functions, jobs, package, tables
+from deploy import functions, jobs, optimizers, package, schedules, state_machine, tables
 from deploy.account import Account
 from deploy.settings import Settings
 from lambdas import store
@@ -232,9 +232,9 @@ def test_a_failure_in_the_middle_is_completed_by_the_next_apply(account, monkeyp
     assert "Error: AWS: An error occurred (OperationTimeoutException)" in failed
     monkeypatch.undo()
     assert changed(deploy("apply")) == {
-        "job replay", "job sessions_batch", "job sessions_stream", "state machine clickstream",
-        *[f"schedule {name}" for name in
-          ("clickstream", "events_stream", "page_views_stream", "sessions_batch", "sessions_stream")],
+        "job replay", "job sessions_batch", "job sessions_stream",
+        *[f"state machine {name}" for name in state_machine.names()],
+        *[schedule.title for schedule in schedules.resources(account)],
     }  # fmt: skip
 
 
@@ -287,7 +287,7 @@ def test_another_stages_account_is_left_alone(account):
     deploy("apply")
     prod = Settings.read("prod")
     for role in [*[f"job-{name}" for name in prod.jobs], *[f"function-{name}" for name in prod.functions], "pipeline",
-                 "scheduler"]:  # fmt: skip
+                 "scheduler", "table-optimizer"]:  # fmt: skip
         account.client("iam").create_role(RoleName=f"clickstream-prod-{role}", AssumeRolePolicyDocument="{}")
     for command in (["destroy", "--yes"], ["apply"], ["plan"]):
         said = deploy("--stage", "prod", *command, status=1)
@@ -364,7 +364,8 @@ def test_a_plain_table_is_declared_anew_and_an_iceberg_table_gets_new_columns(ac
             tables.execute(account, f"DROP TABLE {table.table.name}")
             tables.execute(account, "".join(line for line in table.sql.splitlines(True) if "    user_id " not in line))
     assert "~ table clickstream\n    Columns.user_id: string 'Who visited'\n" in deploy("plan")
-    assert changed(deploy("apply")) == {"table clickstream", "table events"}
+    lost = {f"optimizer events {kind}" for kind in optimizers.KINDS}  # with the table
+    assert changed(deploy("apply")) == {"table clickstream", "table events", *lost}
     assert deploy("plan") == "Nothing to change.\n"
     location = account.client("glue").get_table(DatabaseName="clickstream", Name="events")["Table"]["Parameters"]
     bucket, _, key = location["metadata_location"].removeprefix("s3://").partition("/")
@@ -461,7 +462,7 @@ def test_run_waits_for_the_end_and_status_shows_it():
     status = deploy("status")
     assert "job replay                     FAILED       20" in status
     assert f"    {said}\n" in status
-    assert "state machine                  -" in status
+    assert "state machine nightly          -" in status
     assert "function store                 deployed" in status
 
 

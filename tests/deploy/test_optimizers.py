@@ -22,6 +22,7 @@ def account(endpoint, monkeypatch):
 def catalog(account):
     """Declare the tables; they go, and their optimizers with them."""
     glue = account.client("glue")
+    account.client("s3").create_bucket(Bucket=account.bucket("lake"))
     glue.create_database(DatabaseInput={"Name": DATABASE})
     account.client("athena").create_work_group(
         Name=account.settings.athena.workgroup, Configuration={"ResultConfiguration": {"OutputLocation": "s3://lake/"}}

@@ -163,7 +163,10 @@ class Branch:
         return rows.select(*self.contract.columns.names)
 
     def _writer(self, rows: DataFrame) -> Any:  # pyspark has moved the class between versions
-        clustered = layout.clustered_by_partition(_conformed(rows, self.contract.columns), self.contract)
+        known = _conformed(rows, self.contract.columns)
+        others = [column for column in self.spark.table(self.table).schema if column.name not in known.columns]
+        whole = known.select("*", *[F.lit(None).cast(column.dataType).alias(column.name) for column in others])
+        clustered = layout.clustered_by_partition(whole, self.contract)
         properties = {f"snapshot-property.{SNAPSHOT_PROPERTY}{key}": v for key, v in self.snapshot_properties.items()}
         return clustered.writeTo(self.path).options(**{
             "compression-codec": "zstd",
