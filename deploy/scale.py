@@ -52,7 +52,7 @@ BATCH_SECONDS = 10  # per batch: to plan and to commit
 BATCH_WRITES = 20  # objects per batch: Iceberg's metadata, the checkpoint, quarantined rows
 FULL = 0.7  # the part of a shard, of a batch interval or of a timeout that may be used
 READERS = 2  # of the stream: the archive and the job
-ARCHIVED_HOURS, OBJECT_READS = 26, 2  # the night reads a day's objects and an hour's on both sides, by a HEAD and a GET
+ARCHIVED_HOURS, OBJECT_READS = 49, 2  # the night reads the objects of two days and an hour, by a HEAD and a GET
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Scale:
         """The jobs of the state machine ``nightly``: a day of the table is rebuilt, and sessions brought up to date."""
         jobs = self.settings.jobs
         return (
-            Night.of(jobs["events_batch"], self.events * 24, REBUILT_PER_CORE),
+            Night.of(jobs["events_batch"], self.events * ARCHIVED_HOURS, REBUILT_PER_CORE),
             Night.of(jobs["sessions_batch"], self.events * 24, SESSIONS_PER_CORE),
         )
 

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "glue_jobs": LIBRARY,  # no other job: Glue gets one script a job
     "simulator": {*LIBRARY, "simulator"},
     "lambdas": {*LIBRARY, "simulator", "lambdas"},
-    "deploy": {*LIBRARY, "deploy"},
+    "deploy": {*LIBRARY, "simulator", "deploy"},
     "local": {*LIBRARY, "simulator", "lambdas", "deploy", "local"},
     "tools": {*LIBRARY, "simulator", "lambdas", "deploy", "local", "glue_jobs", "tools"},
 }

@@ -362,11 +362,11 @@ def arrived(account, folder):
 @pytest.mark.usefixtures("nightly_jobs")
 def test_a_night_rebuilds_the_day_before_its_start(account, notifications):
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    today, yesterday, before = (f"{midnight - timedelta(days=days):%Y-%m-%d}" for days in range(3))
-    arrived(account, f"{before}/22")
+    today, yesterday, before, older = (f"{midnight - timedelta(days=days):%Y-%m-%d}" for days in range(4))
+    arrived(account, f"{older}/23")
     ended, states = execute(account, definition(account, name="nightly"))
     assert states[:4] == ["Yesterday", "ListArchived", "IsArchived", "UpdateSessions"]  # <- too old to be read
-    arrived(account, f"{before}/23")
+    arrived(account, f"{before}/00")
     ended, states = execute(account, definition(account, name="nightly"))
     assert ended["status"] == "FAILED"
     assert states[:4] == ["Yesterday", "ListArchived", "IsArchived", "RebuildEvents"]
@@ -375,7 +375,7 @@ def test_a_night_rebuilds_the_day_before_its_start(account, notifications):
     )  # fmt: skip
     runs = account.client("glue").get_job_runs(JobName="events_batch")["JobRuns"]
     assert [run["JobRunState"] for run in runs] == ["TIMEOUT"] * 2  # <- tried again
-    folders = f"{{arrived={before}/23,arrived={yesterday},arrived={today}}}"
+    folders = f"{{arrived={before},arrived={yesterday},arrived={today}}}"
     assert {json.dumps(run["Arguments"], sort_keys=True) for run in runs} == {
         json.dumps({
             "--end_date": yesterday,
