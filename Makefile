@@ -22,7 +22,7 @@ test-fast: setup ## Run the tests without jobs, processes and servers (about a m
 test-6.0: setup ## Run all tests on the versions of Glue 6.0, in two processes
 	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-on-5.1 = -m 'spark and not (single or proof)'
+on-5.1 = -m 'spark and not (single or slow or proof)'
 
 test-5.1: setup-5.1 ## Run the tests of the library and the jobs on the versions of Glue 5.1
 	.venv-5.1/bin/python -m pytest $(on-5.1)

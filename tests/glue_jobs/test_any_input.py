@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import properties
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trial import Trial, event, visit
@@ -85,6 +86,7 @@ def quarantined(trial: Trial) -> Counter:
     return Counter((row["raw"], tuple(row["reasons"])) for row in trial.quarantine())
 
 
+@pytest.mark.slow
 @properties.of_runs(2)
 @given(files=chopped(events_and_bad_lines()))
 def test_events_end_as_if_they_had_come_at_once(new_trial, files):
@@ -105,6 +107,7 @@ def test_events_end_as_if_they_had_come_at_once(new_trial, files):
     assert quarantined(trial) == expected_quarantine(files, BAD_EVENTS)
 
 
+@pytest.mark.slow
 @properties.of_runs(2)
 @given(files=chopped(visits_and_bad_lines()))
 def test_visits_end_as_if_they_had_come_at_once(new_trial, files):
@@ -148,6 +151,7 @@ def accepted_lines(lines: list[bytes], trial: Trial, counts: dict) -> Counter:
     return accepted
 
 
+@pytest.mark.slow
 @properties.of_runs(2)
 @given(lines=any_lines(lambda uuid: event(uuid, note="größe")))
 def test_any_bytes_become_an_event_or_a_quarantined_row(new_trial, lines):
@@ -161,6 +165,7 @@ def test_any_bytes_become_an_event_or_a_quarantined_row(new_trial, lines):
     assert len(set(accepted) - stored) <= counts["duplicate"]
 
 
+@pytest.mark.slow
 @properties.of_runs(2)
 @given(lines=any_lines(lambda user: visit(user, page_url="größe")))
 def test_any_bytes_become_a_visit_or_a_quarantined_row(new_trial, lines):

@@ -220,6 +220,7 @@ def defect(monkeypatch):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("defect")
 def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(stream, capsys):
     stream.put(event("a1"), event("a2"), event("b"), event("b"), event("b", note="again"), event("a3"), "x")

@@ -30,6 +30,7 @@ def data_files(trial):
     return set(Path(trial.events_path).rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_small_files_are_compacted_once(trial):
     load(trial, "a", "b", "c")
     rows, files = trial.events(), data_files(trial)
@@ -50,6 +51,7 @@ def test_small_files_are_compacted_once(trial):
     assert set(trial.maintain("events", min_input_files=2)["events"].values()) == {0}  # <- nothing is left to do
 
 
+@pytest.mark.slow
 def test_what_is_old_goes_and_what_a_run_may_need_stays(trial, monkeypatch):
     load(trial, "a", "b")
     trial.rewrite(trial.events_table)

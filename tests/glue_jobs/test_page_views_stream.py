@@ -268,6 +268,7 @@ def test_no_number_of_views_stops_the_stream(page_views):
     assert [row["reasons"] for row in page_views.trial.quarantine()] == [["views_out_of_range"]]
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(page_views, monkeypatch):
     per_window = transform.per_window
 

@@ -133,6 +133,7 @@ def any_records(good: Callable[[str, bytes], bytes]) -> st.SearchStrategy:
     return st.lists(one_line | pretty | joined | joined | spliced | piece, min_size=100, max_size=250)
 
 
+@pytest.mark.slow
 @properties.of_runs(4)
 @given(sent=any_records(event_of_bytes))
 def test_any_bytes_have_the_same_outcome_in_the_stream_and_from_the_archive(new_trial, sent):
@@ -153,6 +154,7 @@ def test_any_bytes_have_the_same_outcome_in_the_stream_and_from_the_archive(new_
     assert (lines - bad).total() == counts["written"] + counts["duplicate"]
 
 
+@pytest.mark.slow
 @properties.of_runs(3)
 @given(sent=any_records(lambda user, note: visit(user, page_url="NOTE").encode().replace(b"NOTE", note)))
 def test_any_bytes_are_judged_as_visits_as_if_they_had_not_been_archived(spark, new_trial, sent):

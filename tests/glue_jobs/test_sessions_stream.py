@@ -264,6 +264,7 @@ def test_late_clicks_come_back_through_the_raw_archive(live):
     assert "Shoes\nred" in {row["event_name"] for row in live.trial.session_events()}
 
 
+@pytest.mark.slow
 @pytest.mark.single
 def test_a_record_that_cannot_be_processed_is_quarantined_and_the_stream_goes_on(live, monkeypatch):
     with_sessions = sessions.with_sessions
