@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo test test-fast test-6.0 test-5.1 test-nightly golden lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
+.PHONY: help setup setup-5.1 demo test test-fast test-6.0 test-5.1 test-slow test-nightly golden lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -13,19 +13,22 @@ setup-5.1: ## Make .venv-5.1 with the versions of Glue 5.1
 demo: setup ## Simulated and real events -> jobs -> tables, live sessions -> the answers of analysts' queries
 	@.venv/bin/python -m local.demo
 
-test: setup setup-5.1 ## Run all tests on both pairs of versions, at once
+test: setup setup-5.1 ## Run all tests but the slow ones and the proofs, on both pairs of versions, at once
 	@$(MAKE) --no-print-directory --jobs 2 test-6.0 test-5.1
 
 test-fast: setup ## Run the tests without jobs, processes and servers (about a minute)
 	.venv/bin/python -m pytest -m 'not (job or process or server or slow or proof)'
 
-test-6.0: setup ## Run all tests on the versions of Glue 6.0, in two processes
-	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal
+test-6.0: setup ## Run its part on the versions of Glue 6.0, in two processes
+	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal -m 'not (slow or proof)'
 
 on-5.1 = -m 'spark and not (single or slow or proof)'
 
-test-5.1: setup-5.1 ## Run the tests of the library and the jobs on the versions of Glue 5.1
+test-5.1: setup-5.1 ## Run its part on the versions of Glue 5.1: the library and the jobs
 	.venv-5.1/bin/python -m pytest $(on-5.1)
+
+test-slow: setup ## Run the slow tests on the versions of Glue 6.0 (a quarter of an hour)
+	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal -m 'slow and not proof'
 
 test-nightly: setup setup-5.1 ## Run all tests on both pairs of versions, properties with many more examples (an hour or two)
 	HYPOTHESIS_PROFILE=nightly .venv/bin/python -m pytest --numprocesses 2 --dist worksteal

@@ -68,6 +68,7 @@ def test_the_input_can_be_made_again(tmp_path):
         typed(command, tmp_path)
 
 
+@pytest.mark.slow
 @is_readmes_python
 def test_the_other_commands_do_what_they_say(tmp_path):
     others = [command for command in README if not command.startswith("make ")]

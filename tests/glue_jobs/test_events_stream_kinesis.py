@@ -125,6 +125,7 @@ def test_fields_that_appear_and_change_their_type_midstream(streamed):
     assert streamed.trial.quarantine() == []
 
 
+@pytest.mark.slow
 def test_shards_that_are_split_and_merged_between_runs(streamed):
     stream = streamed.stream
     streamed.put(event("first shard"))  # <- and the second is empty

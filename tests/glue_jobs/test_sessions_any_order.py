@@ -20,7 +20,7 @@ from trial import Trial, plain_value
 from clickstream import schemas
 from clickstream.storage.iceberg import Branch
 
-pytestmark = pytest.mark.single
+pytestmark = [pytest.mark.single, pytest.mark.slow]
 
 GAP, LONGEST, LOOKBACK = timedelta(minutes=30), timedelta(hours=1), timedelta(days=7)
 STEP, MILLISECOND = GAP / 2, timedelta(milliseconds=1)
