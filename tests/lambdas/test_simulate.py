@@ -30,6 +30,7 @@ def kinesis(endpoint):
 def handler(endpoint, kinesis, monkeypatch):  # noqa: ARG001  # it creates the streams
     for name, value in aws.environment(endpoint).items():
         monkeypatch.setenv(name, value)
+    simulate._kinesis.cache_clear()  # noqa: SLF001  # another test's, of another server
     return simulate.handler
 
 

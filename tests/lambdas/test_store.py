@@ -6,6 +6,7 @@ import socket
 from base64 import b64encode
 from dataclasses import asdict, fields, replace
 from itertools import count
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -312,7 +313,7 @@ def test_the_longest_put_is_the_sum_of_its_attempts_and_pauses(silent, monkeypat
     for name, value in aws.environment(silent).items():
         monkeypatch.setenv(name, value)
     pauses = []
-    monkeypatch.setattr("botocore.endpoint.time.sleep", pauses.append)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=pauses.append))
     monkeypatch.setattr(store, "PUT", replace(store.PUT, read_seconds=1))
     records = sent(ADA)
     assert reported(store.store(records, store.TABLES["sessions"], store.client())) == [number(records[0])]
