@@ -38,6 +38,10 @@ class Account:
         """The tags of what deploy creates; an account may have others beside them."""
         return {**OWNED, "stage": self.settings.stage}
 
+    def own(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Choose those of a resource's tags that are ours, whatever their values."""
+        return {key: value for key, value in tags.items() if key in self.tags}
+
     def client(self, service: str) -> Any:
         return client(service, self.settings.region, self.endpoint_url)
 

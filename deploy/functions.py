@@ -60,7 +60,7 @@ class LambdaFunction:
         return {
             **{name: configuration[name] for name in fields if configuration.get(name)},
             **function.get("Concurrency", {}),
-            "Tags": {key: value for key, value in function.get("Tags", {}).items() if key in self.account.tags},
+            "Tags": self.account.own(function.get("Tags", {})),
         }
 
     def create(self) -> None:

@@ -54,7 +54,7 @@ class GlueJob:
         tags = self._glue.get_tags(ResourceArn=self._arn)["Tags"]
         return {
             **{name: value for name, value in job.items() if name not in NOT_DEFINED and value not in ({}, [], None)},
-            "Tags": {key: value for key, value in tags.items() if key in self.account.tags},
+            "Tags": self.account.own(tags),
         }
 
     def create(self) -> None:

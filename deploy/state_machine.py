@@ -50,7 +50,7 @@ class StateMachine:
             "definition": json.loads(machine["definition"]),
             "roleArn": machine["roleArn"],
             "loggingConfiguration": machine.get("loggingConfiguration", {}),
-            "tags": {tag["key"]: tag["value"] for tag in tags if tag["key"] in self.account.tags},
+            "tags": self.account.own({tag["key"]: tag["value"] for tag in tags}),
         }
 
     def create(self) -> None:

@@ -51,7 +51,8 @@ class AthenaTable:
             return None
         columns = [*table["StorageDescriptor"]["Columns"], *table.get("PartitionKeys", [])]
         parameters = {} if self.table.is_iceberg else table.get("Parameters", {})
-        if self.table.is_iceberg:  # decision 19: it may have more columns; Iceberg's commits list former ones, too
+        if self.table.is_iceberg:
+            # It may have more columns, as for jobs (iceberg.check_columns). Commits list former ones, too.
             known = {column.name for column in self.table.columns}
             columns = [
                 column
