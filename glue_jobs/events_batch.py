@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from clickstream import schemas
+from clickstream import errors, schemas
 from clickstream.runtime.arguments import Folder, Ratio, Table, check_dates, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
@@ -35,11 +35,16 @@ class Arguments:
     mode: Annotated[Literal["merge", "rebuild"], "merge adds what the table lacks; rebuild replaces dates"] = "merge"
     start_date: Annotated[date | None, "the first day of the events that are loaded"] = None
     end_date: Annotated[date | None, "the last day"] = None
+    keep_arrived_since: Annotated[
+        date | None, "a rebuild keeps stored events of this day of arrival or later that raw does not have as yet"
+    ] = None
     max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(1)
     run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
     def __post_init__(self) -> None:
         check_dates(self.start_date, self.end_date)
+        if self.keep_arrived_since and self.mode != "rebuild":
+            raise errors.ArgumentError("--keep_arrived_since is of --mode rebuild; merge keeps every stored event")
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:
@@ -66,7 +71,8 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         if arguments.mode == "merge":
             table.append(inserts)
         else:
-            table.overwrite(inserts, touched)
+            kept = table.stored(touched).transform(events.unarchived, new.valid, arguments.keep_arrived_since)
+            table.overwrite(inserts.unionByName(kept), touched)
         if load.count("replaced"):
             table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
         counts = load.publish(table, max_quarantined_ratio=arguments.max_quarantined_ratio)

@@ -62,7 +62,7 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         open_load(spark, events.SOURCE, arguments.quarantine_table) as load,
         iceberg.open_branch(spark, arguments.events_table, schemas.EVENTS, batch.snapshot_properties) as table,
     ):
-        new = load.materialize(batch.lines.transform(events.validate).transform(batch.with_unprocessable))
+        new = load.persist(batch.lines.transform(events.validate).transform(batch.with_unprocessable))
         touched = F.col("created_date").isin(events.dates(new.valid))
         if new.first_arrival:
             touched &= events.arrived_since(new.first_arrival - lookback)

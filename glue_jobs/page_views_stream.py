@@ -83,7 +83,7 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         ) as table,
     ):
         validated = batch.lines.transform(page_views.validate, arguments.allowed_lateness)
-        new = load.materialize(validated.transform(batch.with_unprocessable))
+        new = load.persist(validated.transform(batch.with_unprocessable))
         touched = page_views.is_touched(new.valid, arguments.window)
         per_window = new.valid.transform(page_views.per_window, arguments.window)
         added = per_window.transform(page_views.added, table.stored(touched), batch.name)

@@ -79,7 +79,7 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
     with open_load(spark, live_sessions.SOURCE, arguments.quarantine_table) as load:
         rules = live_sessions.rules(watermark)
         validated = batch.lines.transform(activity.from_lines, arguments.source, rules)
-        new = load.materialize(validated.transform(batch.with_unprocessable))
+        new = load.persist(validated.transform(batch.with_unprocessable))
         merge = load.counted(new.valid.transform(live_sessions.deduplicate, before), live_sessions.MERGE_COUNTS)
         left = session_state.Folder(
             batch.number,

@@ -32,6 +32,7 @@ def session(lake: Path) -> SparkSession:
     _remember(lake, {"lake": str(lake)})
     spark = start_spark({
         "spark.jars": ",".join(str(jar) for jar in jars.fetch()),
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
         "spark.sql.catalog.lake.default-namespace": "clickstream",
         "spark.sql.catalog.lake.jdbc.schema-version": "V1",
@@ -56,7 +57,6 @@ def start_spark(settings: Mapping[str, str]) -> SparkSession:
         "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{log_settings}",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "16",
         "spark.ui.enabled": "false",

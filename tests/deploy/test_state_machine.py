@@ -379,6 +379,7 @@ def test_a_night_rebuilds_the_day_before_its_start(account, notifications):
     assert {json.dumps(run["Arguments"], sort_keys=True) for run in runs} == {
         json.dumps({
             "--end_date": yesterday,
+            "--keep_arrived_since": today,
             "--mode": "rebuild",
             "--raw_path": f"s3://{account.bucket('lake')}/raw/events/{folders}",
             "--start_date": yesterday,

@@ -98,6 +98,28 @@ def test_rebuild_without_dates_replaces_those_that_raw_holds(trial):
     assert uuids(trial) == ["a", "b", "c"]
 
 
+def test_rebuild_keeps_what_arrived_too_late_to_be_archived(trial):
+    the_18th, the_19th = "arrived=2024-03-18/02/a.jsonl", "arrived=2024-03-19/02/a.jsonl"
+    trial.send([event("wrong", at=THE_18TH)], the_18th)
+    trial.send([event("both", at=THE_18TH), event("late", at=THE_18TH)], the_19th)
+    trial.events_batch()
+
+    trial.send([event("right", at=THE_18TH)], the_18th)
+    trial.send([event("both", at=THE_18TH, user_id="ada")], the_19th)  # <- late is not archived as yet
+    night = {"mode": "rebuild", "start_date": date(2024, 3, 18), "end_date": date(2024, 3, 18)}
+    for _ in range(2):
+        trial.events_batch(**night, keep_arrived_since=date(2024, 3, 19))
+        users = {row["event_uuid"]: row["user_id"] for row in trial.events()}
+        assert users == {"both": "ada", "late": None, "right": None}
+    trial.events_batch(**night)
+    assert uuids(trial) == ["both", "right"]
+
+
+def test_only_a_rebuild_is_told_what_to_keep(trial):
+    with pytest.raises(errors.ArgumentError, match="--keep_arrived_since is of --mode rebuild"):
+        trial.events_batch(keep_arrived_since=date(2024, 3, 19))
+
+
 def test_merge_takes_only_the_dates_asked_for(trial):
     trial.send([event(name, at=at) for name, at in (("a", THE_17TH), ("b", THE_18TH), ("c", THE_19TH))])
     assert trial.events_batch(end_date=date(2024, 3, 17))["skipped_dates"] == 2

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -70,6 +71,11 @@ class Lake:
             printed.append(line)
         return printed, self.worker.wait()
 
+    def begin(self, job, *arguments):
+        """Let the worker run a job that does not end."""
+        self.worker.stdin.write(json.dumps(["run", {"name": job, "arguments": arguments}]) + "\n")
+        self.worker.stdin.flush()
+
     def run(self, job, *arguments):
         """Run a job to its end; return its counts, if it reports any."""
         self.counted()
@@ -95,11 +101,15 @@ class Lake:
         for record in records:
             self.kinesis.put_record(StreamName=stream, Data=record, PartitionKey="any")
 
+    def requests_to_s3(self):
+        """Return all of them since the server has been running."""
+        recorded = [json.loads(line) for line in self.requests.read_text().splitlines()]
+        return [request for request in recorded if request["service"] == "s3"]
+
     def counted(self):
         """Count the requests to S3 since the last call: what costs as PUT does, and what costs as GET does."""
-        recorded = [json.loads(line) for line in self.requests.read_text().splitlines()]
-        new, self.seen = [one for one in recorded[self.seen :] if one["service"] == "s3"], len(recorded)
-        kinds = Counter(kind(request) for request in new)
+        made = self.requests_to_s3()
+        kinds, self.seen = Counter(kind(request) for request in made[self.seen :]), len(made)
         return kinds["PUT"], kinds["GET"]
 
 
@@ -127,8 +137,8 @@ def lake(tmp_path_factory):
         lake.worker.wait()
 
 
-def streamed(lake, stream):
-    where = ("--stream_name", stream, "--endpoint_url", lake.endpoint, "--trigger", "available_now")
+def streamed(lake, stream, trigger="available_now"):
+    where = ("--stream_name", stream, "--endpoint_url", lake.endpoint, "--trigger", trigger)
     return (*where, "--checkpoint_path", f"s3://lake/checkpoints/{stream}", *QUARANTINE)
 
 
@@ -190,6 +200,39 @@ def test_streams_keep_their_checkpoints_on_s3(lake):
     assert {sent["event_count"] for sent in latest.values()} == {
         2
     }  # <- the second batch went on from the first's state
+
+
+@pytest.mark.proof
+def test_a_month_of_live_sessions_costs_at_most_60_dollars_of_requests(lake):
+    continuous = (
+        "sessions_stream",
+        *streamed(lake, "visits", "continuous"),
+        *("--sessions_stream", "sessions", "--source", "visits"),
+    )
+    lake.kinesis.create_stream(StreamName="visits", ShardCount=1)
+    lake.begin(*continuous, "--batch_interval_seconds", "10")
+    batches = []
+    while len(batches) < 5:
+        lake.put("visits", [visit(f"u{n}", datetime.now(UTC).isoformat()) for n in range(40)])
+        time.sleep(2)
+        batches = per_batch(lake.requests_to_s3(), "visits")
+    lake.worker.kill()
+    lake.start()
+    requests = Counter(kind(request) for request in batches[-1])
+    dollars = requests["PUT"] * 5e-6 + requests["GET"] * 0.4e-6
+    print(f"a batch: {dict(requests)}, a month of them: ${dollars * 30 * 86_400 / 10:.2f}")
+    assert dollars * 30 * 86_400 / 10 <= 60
+
+
+def per_batch(requests, checkpoint):
+    """Cut requests where a batch is committed; leave out what follows the last one."""
+    batches, batch = [], []
+    for request in requests:
+        batch.append(request)
+        if request["method"] == "COPY" and f"/{checkpoint}/commits/" in request["path"]:
+            batches.append(batch)
+            batch = []
+    return batches
 
 
 def test_every_commit_of_a_race_is_kept(lake):

@@ -30,7 +30,7 @@ class Publishable(Protocol):
 
 @dataclass(frozen=True)
 class NewRows:
-    """Validated rows, materialized."""
+    """Validated rows, computed once."""
 
     valid: DataFrame
     all: DataFrame  # with those that are quarantined or skipped
@@ -46,14 +46,19 @@ class Load:
         self._stack = stack
         self._counter = RowCounter()
         self._input: DataFrame | None = None
-        self._is_materialized = False
+        self._is_computed = False
 
     def materialize(self, validated: DataFrame) -> NewRows:
-        """Compute the validated rows once; they are read several times."""
-        self._input, self._is_materialized = self.staged(self._counter.of_input(validated)), True
-        counter = self._counter
-        arrivals = [counter.arrival(which) for which in ("first_arrival", "last_arrival")]
-        return NewRows(_valid(self._input), self._input, *arrivals)
+        """Compute the validated rows once, into files; they are read several times."""
+        self._input, self._is_computed = self.staged(self._counter.of_input(validated)), True
+        return self._new_rows(self._input)
+
+    def persist(self, validated: DataFrame) -> NewRows:
+        """Compute a stream's validated rows once: where an executor is lost, the stream gives the same ones again."""
+        self._input, self._is_computed = self._counter.of_input(validated).persist(), True
+        self._stack.callback(self._input.unpersist)
+        self._input.write.format("noop").mode("overwrite").save()
+        return self._new_rows(self._input)
 
     def observe(self, validated: DataFrame) -> DataFrame:
         """Pass on the valid rows, counted: for input that is read once, as long as nothing is quarantined."""
@@ -88,13 +93,17 @@ class Load:
             quarantine.add(rows, self._quarantine_table, self._source, quarantine_since)
         return counts
 
+    def _new_rows(self, rows: DataFrame) -> NewRows:
+        arrivals = [self._counter.arrival(which) for which in ("first_arrival", "last_arrival")]
+        return NewRows(_valid(rows), rows, *arrivals)
+
     @cached_property
     def _quarantined(self) -> DataFrame:
         assert self._input is not None, "nothing was materialized or observed"  # noqa: S101
         is_input = "is_insert" if "is_insert" in self._input.columns else "true"
         quarantined = self._input.where(f"reasons is not null and {is_input}")
         rows = quarantined.select(*schemas.RAW_LINE.names, "reasons")
-        return rows if self._is_materialized else self.staged(rows)
+        return rows if self._is_computed else self.staged(rows)
 
     @property
     def _quarantined_by_reason(self) -> dict[str, int]:

@@ -53,7 +53,7 @@ def read(spark: SparkSession, path: str, batch: int) -> State:
 def write(rows: DataFrame, path: str, left: Folder) -> DataFrame:
     """Write what a batch leaves; of what is older keep the state that it has started from."""
     spark = rows.sparkSession
-    rows.write.parquet(f"{path}/{left.name}")
+    rows.write.mode("append").parquet(f"{path}/{left.name}")
     folders = _folders(spark, path)
     started_from = [folder for folder in folders if folder.batch < left.batch][-1:]
     for old in folders:

@@ -23,5 +23,5 @@ def folder(spark: SparkSession) -> Iterator[str]:
 
 def materialize(rows: DataFrame, path: str) -> DataFrame:
     """Compute rows once, write them to a path and give back what is there."""
-    rows.write.option("parquet.enable.dictionary", "false").parquet(path)  # most values are met once
+    rows.write.mode("append").option("parquet.enable.dictionary", "false").parquet(path)
     return rows.sparkSession.read.schema(rows.schema).parquet(path)
