@@ -14,7 +14,7 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.glue.responses import GlueResponse
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.kinesis.responses import KinesisResponse
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, FakeDeleteMarker
 
 NOT_IMPLEMENTED = 501  # SDKs do not retry it; moto's 500 they do, and terraform for an hour
 
@@ -30,6 +30,7 @@ def install() -> None:
     patch(BaseResponse, call_action=_respond_not_implemented(BaseResponse.call_action))
     patch(GlueResponse, update_table=_rejecting_stale_versions(GlueResponse.update_table))
     patch(FakeBucket, get_permission=get_permission)
+    patch(FakeDeleteMarker, dispose=lambda _: None)  # moto calls it where it deletes an object's last version
     patch(KinesisResponse, create_stream=_with_tags(KinesisResponse.create_stream))
     patch(
         BudgetsResponse,

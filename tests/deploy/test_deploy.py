@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
+from itertools import count
 
 import pytest
 from click.testing import CliRunner
@@ -160,13 +161,15 @@ class KilledError(Exception):
 
 @pytest.fixture
 def killed(account):
-    """Return a function that runs apply up to its next call that writes, which AWS carries out."""
+    """Return a function that runs apply up to its n-th call that writes, which AWS carries out."""
 
-    def stop(model, **_):
-        if not model.name.startswith(("Get", "List", "Describe", "Head")):
-            raise KilledError(model.name)
+    def apply(writes):
+        numbers = count(1)
 
-    def apply():
+        def stop(model, **_):
+            if not model.name.startswith(("Get", "List", "Describe", "Head")) and next(numbers) == writes:
+                raise KilledError(model.name)
+
         accounts.client.cache_clear()
         clients = [account.client(name) for name in ("s3", "athena", "glue", "lambda", "stepfunctions", "scheduler")]
         for client in clients:
@@ -181,15 +184,18 @@ def killed(account):
 
 @pytest.mark.proof
 def test_apply_goes_on_wherever_it_was_killed(account, killed, monkeypatch):
-    stopped = 0
+    stops = []
     for settings in (account.settings, larger(account.settings)):  # <- created, then updated
         monkeypatch.setattr(command_line.Settings, "read", lambda _, settings=settings: settings)
-        while isinstance((done := killed()).exception, KilledError):
-            stopped += 1
-            assert stopped < 400
+        writes = 1
+        while isinstance((done := killed(writes)).exception, KilledError):
+            stops.append((str(done.exception), done.output.splitlines()[-1:]))
+            # What takes two writes, such as a view, is begun again; then it is killed after the second.
+            writes = writes + 1 if stops[-1:] == stops[-2:-1] else 1
+            assert writes < 5
         assert done.output == "Nothing to change.\n"
         assert deploy("plan") == "Nothing to change.\n"
-    assert stopped > 2 * (len(account.settings.jobs) + len(account.settings.functions))
+    assert len(stops) > 2 * (len(account.settings.jobs) + len(account.settings.functions))
 
 
 def larger(settings):

@@ -4,8 +4,10 @@
 
 import json
 import subprocess
+import sys
+import time
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 import boto3
@@ -138,12 +140,13 @@ def send(account):
     at, hour = now.isoformat(), f"arrived={now:%Y-%m-%d/%H}"
     click = {"user_id": "ada", "event_name": "a", "event_type": "click", "device_type": "ios", "event_timestamp": at}
     sent = {
-        "events": [event("1", at=int(now.timestamp() * 1000), user_id="ada"), "not JSON"],
-        "clickstream": [visit("ada", at, page_url="/home"), "not JSON"],
-        "clicks": [json.dumps(click), "not JSON"],
-        "page_views": [visit("ada", at, page_url="/home"), "not JSON"],
+        "events": [event(f"{n}", at=int(now.timestamp() * 1000), user_id="ada") for n in range(20)],
+        "clickstream": [visit(f"u{n}", at, page_url="/home") for n in range(20)],
+        "clicks": [json.dumps(click | {"user_id": f"u{n}"}) for n in range(20)],
+        "page_views": [visit(f"u{n}", at, page_url="/home") for n in range(20)],
     }
-    for name, records in sent.items():
+    for name, valid in sent.items():
+        records = [*valid, "not JSON"]
         key = f"raw/{name}/{hour}/a.jsonl"
         account.client("s3").put_object(Bucket=account.bucket("lake"), Key=key, Body="\n".join(records).encode())
         for record in records:
@@ -161,15 +164,20 @@ def test_a_job_makes_the_calls_that_its_role_allows_and_has_no_other_grants(acco
         "page_views_stream": "page_views",
     }
     runs = [
-        ("events_batch",), ("events_batch",), ("sessions_batch",),
+        ("events_batch",), ("events_batch",),
         ("sessions_batch", "--source", "clicks", "--raw_path", f"{lake}/raw/clicks"),
         ("sessions_batch", "--source", "visits", "--raw_path", f"{lake}/raw/clickstream"),
+        ("sessions_batch",),
         ("clickstream_batch",), ("events_stream",), ("sessions_stream",), ("page_views_stream",),
         *[("replay", "--source", source, f"--{name}", places[name]) for source, name in replay.NEEDS.items()],
         ("maintain",),
     ]  # fmt: skip
     assert {run[0] for run in runs} == set(account.settings.jobs)
     for name, *arguments in runs:
+        if name == "sessions_batch":  # <- its tables hold the sessions of one source
+            for table in ("sessions", "session_events"):
+                account.client("glue").delete_table(DatabaseName="clickstream", Name=table)
+            deploy("apply")
         deploy("run", name, *arguments, "--wait")
     made = defaultdict(set)
     for line in requests.read_text().splitlines():
@@ -186,6 +194,23 @@ def test_a_job_makes_the_calls_that_its_role_allows_and_has_no_other_grants(acco
             if not any(call.action == action and fnmatchcase(call.resource, resource) for call in calls)
         }  # fmt: skip
         assert unused <= NOT_SEEN.keys(), name
+
+
+def test_a_night_rebuilds_yesterday_and_its_sessions(account):
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    at = int(yesterday.replace(hour=10).timestamp() * 1000)
+    lines = [event(f"night_{n}", "night:a", at=at + n, user_id="bob") for n in range(20)]
+    key = f"raw/events/arrived={yesterday:%Y-%m-%d}/10/night.jsonl"
+    account.client("s3").put_object(Bucket=account.bucket("lake"), Key=key, Body="\n".join(lines).encode())
+    machines = account.client("stepfunctions")
+    execution = machines.start_execution(stateMachineArn=account.arn("states", "stateMachine:nightly"))["executionArn"]
+    while (status := machines.describe_execution(executionArn=execution)["status"]) == "RUNNING":
+        time.sleep(1)
+    assert status == "SUCCEEDED"
+    query = "select event_count from sessions where user_id = 'bob'"
+    command = ("-m", "local", "--lake", f"s3://{account.bucket('lake')}", "sql", "--format", "json", query)
+    asked = subprocess.run([sys.executable, *command], cwd=package.ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(asked.stdout) == [{"event_count": 20}]
 
 
 def test_an_optimizer_may_do_its_tables_upkeep_and_nothing_else(account):
