@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
+from local.aws.kinesis import ShardIterator
+
 NOT_FOUND = 404
 IS_MET = {
     "StringEquals": lambda wanted, value: value in wanted,
@@ -35,6 +37,8 @@ def calls(request, account):
         database = given["DatabaseName"] if is_table else given["Name"]
         return {Call(action, account.arn("glue", one)) for one in ["catalog", f"database/{database}", *tables]}
     if request["service"] == "kinesis":
+        if "ShardIterator" in given:
+            given["StreamName"] = ShardIterator.decode(given["ShardIterator"]).stream
         return {Call(action, given.get("StreamARN") or account.arn("kinesis", f"stream/{given['StreamName']}"))}
     raise AssertionError(request)
 

@@ -62,12 +62,8 @@ locals {
   temp_folder = "tmp" # of the lake, for --TempDir of every job: deploy/jobs.py
   written     = { for name, job in local.settings.jobs : name => concat(try(job.access.write, []), [local.temp_folder]) }
   read        = { for name, job in local.settings.jobs : name => concat(try(job.access.read, []), local.written[name]) }
-  folders = { # of the lake, and those that they lie in: S3A looks for each on its way down
-    for name, job in local.settings.jobs : name => distinct(flatten([
-      for folder in local.read[name] : [
-        for depth in range(length(split("/", folder))) : join("/", slice(split("/", folder), 0, depth + 1))
-      ]
-    ]))
+  opened = { # by S3A, which asks for a folder as if it were an object, too; Iceberg asks for its tables' files only
+    for name, job in local.settings.jobs : name => setsubtract(local.read[name], try(job.access.tables, []))
   }
 }
 
@@ -80,7 +76,7 @@ data "aws_iam_policy_document" "job" {
     condition { # a HEAD has no prefix; without the right to list, S3 says 403 and not 404 of what does not exist
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
-      values   = flatten([for folder in local.folders[each.key] : [folder, "${folder}/*"]])
+      values   = flatten([for folder in local.read[each.key] : [folder, "${folder}/*"]])
     }
   }
   statement {
@@ -88,8 +84,8 @@ data "aws_iam_policy_document" "job" {
     actions = ["s3:GetObject"]
     resources = concat(
       ["${local.code}/*"],
-      [for folder in local.folders[each.key] : "${local.lake}/${folder}"],
       [for folder in local.read[each.key] : "${local.lake}/${folder}/*"],
+      [for folder in local.opened[each.key] : "${local.lake}/${folder}"],
     )
   }
   statement {
@@ -105,8 +101,19 @@ data "aws_iam_policy_document" "job" {
   dynamic "statement" {
     for_each = try([each.value.access.tables], [])
     content {
+      sid     = "ReadTables"
+      actions = ["glue:GetTable"]
+      resources = concat(
+        ["${local.glue_arn}:catalog", "${local.glue_arn}:database/clickstream"],
+        [for table in statement.value : "${local.glue_arn}:table/clickstream/${table}"],
+      )
+    }
+  }
+  dynamic "statement" {
+    for_each = try([setintersection(each.value.access.tables, each.value.access.write)], [])
+    content {
       sid     = "CommitTables"
-      actions = ["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"]
+      actions = ["glue:UpdateTable"]
       resources = concat(
         ["${local.glue_arn}:catalog", "${local.glue_arn}:database/clickstream"],
         [for table in statement.value : "${local.glue_arn}:table/clickstream/${table}"],
