@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from clickstream.errors import TableError
 from clickstream.storage import hive_table
 from deploy import ddl
-from local import jars
+from local import jars, jvm
 
 CATALOG = "catalog.db"
 
@@ -57,15 +57,15 @@ def start_spark(settings: Mapping[str, str]) -> SparkSession:
         "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{log_settings}",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
+        "spark.executorEnv.PYTHONWARNINGS": "ignore:This process:DeprecationWarning",  # of Spark's own workers
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "16",
         "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
+        "spark.ui.showConsoleProgress": "false",  # local/progress.py shows it
     }
-    builder = SparkSession.builder.master("local[*]").appName("clickstream")
-    for name, value in (of_this_machine | dict(settings)).items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+    all_settings = of_this_machine | dict(settings)
+    jvm.launch(all_settings)
+    return SparkSession.builder.master("local[*]").appName("clickstream").config(map={**all_settings}).getOrCreate()
 
 
 def create_tables(spark: SparkSession, lake: Path) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import events_batch
 import events_stream
 from clickstream.runtime.glue import resolve_options
 from local import jars, job, query
+from local.progress import ERASE
 from simulator import Options, produce
 
 pytestmark = [pytest.mark.process, pytest.mark.single]
@@ -34,6 +36,27 @@ def command(*arguments: object) -> list[str]:
 
 def local(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+
+
+def on_a_terminal(*arguments: object) -> str:
+    """Run a command on a terminal of its own; return what it shows."""
+    ours, its = pty.openpty()
+    env = {
+        name: value for name, value in os.environ.items() if name != "JAVA_TOOL_OPTIONS"
+    }  # <- Java says that it has any
+    with subprocess.Popen(command(*arguments), cwd=ROOT, env=env, stdin=its, stdout=its, stderr=its) as started:
+        os.close(its)
+        shown = b"".join(iter(lambda: read_terminal(ours), b""))
+    os.close(ours)
+    assert started.returncode == 0, shown.decode()
+    return shown.decode()
+
+
+def read_terminal(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # <- Linux says so where nobody has the other end any more
+        return b""
 
 
 def run_until(appears: tuple[Path, str], *arguments: object) -> None:
@@ -52,6 +75,21 @@ def run_until(appears: tuple[Path, str], *arguments: object) -> None:
         finally:
             os.killpg(started.pid, signal.SIGKILL)
         assert started.communicate()[0] == b""  # nothing was reported
+
+
+def test_a_terminal_gets_a_line_of_progress_and_words(tmp_path):
+    produce("events", tmp_path / "raw", OPTIONS)
+    tables = ("--events_table", "events", "--quarantine_table", "quarantine")
+    shown = on_a_terminal("--lake", tmp_path / "lake", "run", "events_batch", "--raw_path", tmp_path / "raw", *tables)
+    progress = r"events_batch: \d+ s, (planning|\d+ of \d+ tasks)"
+    said = re.split(r"[\r\n]+", shown.replace(ERASE, "\r"))
+    assert any(re.fullmatch(progress, line) for line in said)
+    others = [line for line in said if line and not re.fullmatch(progress, line)]
+    assert others[0] == "events_batch: starting Spark"
+    assert re.fullmatch(
+        r"events_batch: read [\d,]+ = written .* \+ duplicate .* \+ quarantined .* \(.*, \d+ more\).*", others[1]
+    )
+    assert others[2:] == [f"events_batch: reported in {tmp_path}/lake/run_reports/events_batch"]
 
 
 @pytest.mark.slow
