@@ -212,7 +212,7 @@ def test_no_help_holds_markup():
 def test_an_unsupported_spark_is_one_message(monkeypatch):
     monkeypatch.setattr(pyspark, "__version__", "4.0.1")
     with pytest.raises(SystemExit, match=r"^setup: Spark 4\.0\.1 is not supported \(supported: 4\.1, 3\.5\); "):
-        jars.fetch()
+        jars.fetch_for_spark()
 
 
 @pytest.fixture

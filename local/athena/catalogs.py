@@ -1,0 +1,53 @@
+"""What Trino is told of a lake: the connectors behind ``awsdatacatalog``, and where this lake's server has its files."""
+
+import os
+from pathlib import Path
+
+from clickstream.errors import TableError
+from local import jars, lake_folder
+
+CATALOG, SCHEMA, ICEBERG = "awsdatacatalog", "clickstream", "iceberg"
+PROJECTION = {"hive.partition-projection-enabled": "true", "hive.ignore-absent-partitions": "true"}  # as Athena
+
+Catalogs = dict[str, dict[str, str]]
+
+
+def home(lake: Path | str) -> Path:
+    """Return the folder for a server's settings, log and note: in the lake, or for a bucket in the user's cache."""
+    return lake / "athena" if isinstance(lake, Path) else jars.USER_CACHE / "athena" / lake.removeprefix("s3://")
+
+
+def of(lake: Path | str) -> Catalogs:
+    """Return the properties of each catalog. Plain tables redirect to Iceberg's by name, as they do in Athena."""
+    hive, iceberg = of_folder(lake) if isinstance(lake, Path) else of_bucket(lake)
+    return {
+        CATALOG: {"connector.name": "hive", "hive.iceberg-catalog-name": ICEBERG, **PROJECTION, **hive},
+        ICEBERG: {"connector.name": "iceberg", **iceberg},
+    }
+
+
+def of_folder(lake: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what Hive and Iceberg read a folder by: the files that ``metastore`` writes, and the lake's own catalog."""
+    hive = {"hive.metastore": "file", "hive.metastore.catalog.dir": f"file://{home(lake)}/metastore"}
+    iceberg = {
+        "iceberg.catalog.type": "jdbc",
+        "iceberg.jdbc-catalog.catalog-name": "lake",
+        "iceberg.jdbc-catalog.connection-url": f"jdbc:sqlite:{lake}/{lake_folder.CATALOG}?busy_timeout=30000",
+        "iceberg.jdbc-catalog.default-warehouse-dir": f"file://{lake}",
+    }
+    return hive, iceberg
+
+
+def of_bucket(lake: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what both read a bucket of the local AWS by: its Glue catalog and its S3, with the environment's keys."""
+    if "AWS_ENDPOINT_URL" not in os.environ:
+        raise TableError(f"{lake} is looked for in the local AWS: run python -m local aws, and export what it prints")
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    aws = {
+        "hive.metastore.glue.endpoint-url": endpoint,
+        "hive.metastore.glue.region": os.environ["AWS_REGION"],
+        "hive.s3.endpoint": endpoint,
+        "hive.s3.path-style-access": "true",
+        "hive.s3.ssl.enabled": "false",
+    }
+    return {"hive.metastore": "glue", **aws}, {"iceberg.catalog.type": "glue", **aws}
