@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from local.athena import formats, query, server
+from local.athena import formats, query
 
 os.environ["TZ"] = "UTC"  # before Spark starts: Python's side of it shows times in the zone of the process
 time.tzset()
@@ -92,7 +92,9 @@ def main() -> int:
 
         return aws.serve(arguments.port)
     if arguments.command == "athena":
-        return server.run_in_foreground(arguments.lake, arguments.port)
+        from local.athena import process  # noqa: PLC0415  # py4j is the server's only
+
+        return process.serve_in_foreground(arguments.lake, arguments.port)
     return query.answer(arguments.lake, arguments.query, arguments.format)
 
 

@@ -141,7 +141,7 @@ def fetch(jars: Iterable[tuple[str, str]]) -> list[Path]:
         with (CACHE / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be fetching the same
             missing = [file for file in files if not file.exists()]
-            logger.info("fetching %d jars from Maven Central, once -> %s", len(missing), CACHE)
+            logger.info("fetching %d jars from Maven Central, which may take a minute, once -> %s", len(missing), CACHE)
             with ThreadPoolExecutor(CONNECTIONS) as connections:
                 for number, file in enumerate(connections.map(lambda file: _fetch(file, *files[file]), missing), 1):
                     if number % 20 == 0 or number == len(missing):

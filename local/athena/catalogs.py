@@ -1,4 +1,4 @@
-"""What Trino is told of a lake: the connectors behind ``awsdatacatalog``, and where this lake's server has its files."""
+"""What Trino is told of a lake: the connectors behind ``awsdatacatalog``; and where its server has its files."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,7 @@ def of(lake: Path | str) -> Catalogs:
 
 
 def of_folder(lake: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what Hive and Iceberg read a folder by: the files that ``metastore`` writes, and the lake's own catalog."""
+    """Return what Hive and Iceberg read a folder by: the files of ``metastore``, and the lake's own catalog."""
     hive = {"hive.metastore": "file", "hive.metastore.catalog.dir": f"file://{home(lake)}/metastore"}
     iceberg = {
         "iceberg.catalog.type": "jdbc",

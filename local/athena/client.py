@@ -1,9 +1,10 @@
-"""Trino's protocol for clients (trino.io/docs/406/develop/client-protocol.html): a statement goes, pages of rows come."""
+"""Trino's protocol (trino.io/docs/406/develop/client-protocol.html): a statement goes, pages of rows come."""
 
 import http.client
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,38 +43,45 @@ class Answer:
 
 def ask(port: int, statement: str, note: Path | None = None) -> Answer:
     """Return the whole answer; touch a server's note meanwhile, so that it does not count as idle."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return _ask(port, statement, note)
-        except QueryError as error:
-            if not str(error).startswith("NO_NODES_AVAILABLE") or time.monotonic() > deadline:
-                raise
-        time.sleep(0.2)  # the server has just started, and has yet to find itself
-
-
-def _ask(port: int, statement: str, note: Path | None) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-    page = _request(connection, "POST", "/v1/statement", statement.encode())
-    answer, touched = Answer(), time.monotonic()
+    deadline = time.monotonic() + START_SECONDS
     try:
         while True:
-            answer.columns = page.get("columns", answer.columns)
-            answer.rows += page.get("data", [])
-            if "error" in page:
-                raise QueryError(f"{page['error']['errorName']}: {page['error']['message']}")
-            if "nextUri" not in page:
-                return answer
-            if note and time.monotonic() > touched + 1:
-                os.utime(note)
-                touched = time.monotonic()
+            try:
+                return _answer(connection, statement, note)
+            except QueryError as error:
+                if not str(error).startswith("NO_NODES_AVAILABLE") or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)  # the server has just started, and has yet to find itself
+    except (OSError, http.client.HTTPException) as error:
+        raise QueryError("the server ended before it had answered; ask again") from error
+    finally:
+        connection.close()
+
+
+def _answer(connection: http.client.HTTPConnection, statement: str, note: Path | None) -> Answer:
+    answer = Answer()
+    for page in _pages(connection, statement):
+        answer.columns = page.get("columns", answer.columns)
+        answer.rows += page.get("data", [])
+        if note:
+            os.utime(note)
+    return answer
+
+
+def _pages(connection: http.client.HTTPConnection, statement: str) -> Iterator[dict[str, Any]]:
+    page = _request(connection, "POST", "/v1/statement", statement.encode())
+    try:
+        while "nextUri" in page:
+            yield page
             page = _request(connection, "GET", urlsplit(page["nextUri"]).path)
     except BaseException:  # Ctrl-C, too
         if "nextUri" in page:
-            _cancel(port, urlsplit(page["nextUri"]).path)
+            _cancel(connection.port, urlsplit(page["nextUri"]).path)
         raise
-    finally:
-        connection.close()
+    if "error" in page:
+        raise QueryError(f"{page['error']['errorName']}: {page['error']['message']}")
+    yield page
 
 
 def _request(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None) -> Any:

@@ -5,8 +5,7 @@ import json
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from local.athena.client import Answer, QueryError
@@ -19,48 +18,50 @@ Kind = dict[str, Any]  # a type, as the protocol has it: its rawType and its arg
 
 
 def text(kind: Kind, value: Any) -> str:
-    """Spell a value as Athena does; what is inside another value and null reads ``null``."""
+    """Spell a value as Athena does; null, where it is inside another value, reads ``null``."""
+    name = kind["rawType"]
     if value is None:
         return "null"
-    match kind["rawType"]:
-        case "boolean":
-            return "true" if value else "false"
-        case "varbinary":
-            return base64.b64decode(value).hex(" ")
-        case "array":
-            return f"[{', '.join(text(_types(kind)[0], item) for item in value)}]"
-        case "map":
-            return f"{{{', '.join(f'{key}={text(_types(kind)[1], item)}' for key, item in value.items())}}}"
-        case "row":
-            return f"{{{', '.join(f'{name}={text(of, item)}' for (name, of), item in zip(_fields(kind), value, strict=True))}}}"
-    return str(value)
+    if name == "array":
+        return f"[{', '.join(text(of, item) for _, of, item in parts(kind, value))}]"
+    if name in {"map", "row"}:
+        return f"{{{', '.join(f'{key}={text(of, item)}' for key, of, item in parts(kind, value))}}}"
+    if name == "varbinary":
+        return base64.b64decode(value).hex(" ")
+    return str(value).lower() if name == "boolean" else str(value)
 
 
 def as_json(kind: Kind, value: Any) -> str:
-    """Write a value as JSON: numbers with every digit that they have, arrays and objects as such, the rest as text."""
+    """Write a value as JSON: numbers with all their digits, arrays and objects as such, the rest as text."""
+    name = kind["rawType"]
     if value is None:
         return "null"
-    match kind["rawType"]:
-        case "boolean":
-            return text(kind, value)
-        case number if number in NUMBERS and value not in NOT_IN_JSON:
-            return str(value)
-        case "array":
-            return f"[{', '.join(as_json(_types(kind)[0], item) for item in value)}]"
-        case "map":
-            return _as_object((key, as_json(_types(kind)[1], item)) for key, item in value.items())
-        case "row":
-            fields = zip(_fields(kind), value, strict=True)
-            return _as_object((name, as_json(of, item)) for (name, of), item in fields)
-    return json.dumps(text(kind, value), ensure_ascii=False)
+    if name == "array":
+        return f"[{', '.join(as_json(of, item) for _, of, item in parts(kind, value))}]"
+    if name in {"map", "row"}:
+        return as_object((key, as_json(of, item)) for key, of, item in parts(kind, value))
+    spelled = text(kind, value)
+    is_bare = name == "boolean" or (name in NUMBERS and spelled not in NOT_IN_JSON)
+    return spelled if is_bare else json.dumps(spelled, ensure_ascii=False)
+
+
+def parts(kind: Kind, value: Any) -> list[tuple[str, Kind, Any]]:
+    """Return the names, types and values in an array, a map or a row; a field without a name is field0, field1, …."""
+    types = [argument["value"] for argument in kind["arguments"]]
+    if kind["rawType"] == "row":
+        fields = [(field.get("fieldName") or {}).get("name", f"field{number}") for number, field in enumerate(types)]
+        return [(name, of["typeSignature"], item) for name, of, item in zip(fields, types, value, strict=True)]
+    if kind["rawType"] == "map":
+        return [(key, types[1], item) for key, item in value.items()]
+    return [("", types[0], item) for item in value]
 
 
 def write_table(answer: Answer) -> None:
     """Print columns that are as wide as their widest value; on a terminal not wider than it."""
-    table = [["" if value is None else value for value in row] for row in _texts(answer)]
     if not answer.columns:
         return
-    widths = [max(len(value) for value in column) for column in zip(*table, strict=True)]
+    table = [["" if value is None else value for value in row] for row in _texts(answer)]
+    widths = [max(len(line) for value in column for line in value.split("\n")) for column in zip(*table, strict=True)]
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
         widths = fitting(widths, room)
@@ -84,7 +85,7 @@ def write_json(answer: Answer) -> None:
         raise QueryError(f"two columns are named {repeated[0]}; name them apart, or take another --format than json")
     kinds = [column["typeSignature"] for column in answer.columns]
     objects = [
-        _as_object((name, as_json(kind, value)) for name, kind, value in zip(names, kinds, row, strict=True))
+        as_object((name, as_json(kind, value)) for name, kind, value in zip(names, kinds, row, strict=True))
         for row in answer.rows
     ]
     print("[" + ",\n ".join(objects) + "]")
@@ -99,7 +100,7 @@ def fitting(widths: list[int], room: int) -> list[int]:
 
 
 def _shortened(value: str, width: int) -> str:
-    return value if len(value) <= width else value[: width - 1] + "…"
+    return value if len(value) <= width or "\n" in value else value[: width - 1] + "…"
 
 
 def _texts(answer: Answer) -> list[list[str | None]]:
@@ -112,20 +113,9 @@ def _texts(answer: Answer) -> list[list[str | None]]:
     return [[column["name"] for column in answer.columns], *rows]
 
 
-def _as_object(members: Any) -> str:
+def as_object(members: Iterable[tuple[str, str]]) -> str:
+    """Write a JSON object of names and of values that are JSON already."""
     return "{" + ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {value}" for name, value in members) + "}"
-
-
-def _types(kind: Kind) -> list[Kind]:
-    return [argument["value"] for argument in kind["arguments"]]
-
-
-def _fields(kind: Kind) -> list[tuple[str, Kind]]:
-    """Return the fields of a row; those without a name are field0, field1, …"""
-    return [
-        ((named.get("fieldName") or {}).get("name", f"field{number}"), named["typeSignature"])
-        for number, named in zip(count(), _types(kind), strict=False)
-    ]
 
 
 WRITERS: dict[str, Callable[[Answer], None]] = {"table": write_table, "csv": write_csv, "json": write_json}

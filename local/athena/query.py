@@ -1,8 +1,10 @@
 """From a statement to what is printed: nothing but the answer goes to standard output."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from clickstream.errors import ClickstreamError
@@ -16,9 +18,13 @@ def answer(lake: Path | str, text: str, format_name: str) -> int:
     """Print the answer; return 0 only if there is one."""
     try:
         formats.WRITERS[format_name](ask(lake, text))
+        sys.stdout.flush()
     except ERRORS as error:
         logging.getLogger(__name__).debug("sql: where it failed", exc_info=True)
         print(f"sql: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # who reads it has enough: head, say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
@@ -31,22 +37,18 @@ def ask(lake: Path | str, text: str) -> client.Answer:
             raise client.QueryError(f"no lake at {lake}; run a job first or give --lake DIR")
         lake_folder.check_not_moved(lake)
     if statement.begins("MSCK"):
-        print(f"sql: {statements.MSCK}", file=sys.stderr)
+        print(f"sql: there is nothing to repair: {statements.PARTITIONS}", file=sys.stderr)
         return client.Answer()
     port = server.find(lake)
-    metastore.update(lake, lambda query: columns_of(port, query))
-    note = catalogs.home(lake) / "server.json"
+    put = partial(client.ask, port, note=catalogs.home(lake) / "server.json")
+    metastore.update(lake, put)
     if statement.begins("SHOW", "PARTITIONS"):
-        return partitions(statement.words[2:], lambda query: client.ask(port, query, note))
+        return partitions(statement.words[2:], put)
     if statement.begins("SHOW", "CREATE") and (found := metastore.text_of(lake, *statement.words[2:])):
-        return client.Answer([{"name": "createtab_stmt", "typeSignature": {"rawType": "varchar"}}], [[found]])
-    return client.ask(port, statement.text, note)
-
-
-def columns_of(port: int, query: str) -> metastore.Columns:
-    """Return the names and types of what a query returns."""
-    described = client.ask(port, f"SELECT * FROM ({query}) LIMIT 0")
-    return [(column["name"], column["type"]) for column in described.columns]
+        return client.Answer(
+            [{"name": "createtab_stmt", "typeSignature": {"rawType": "varchar"}}], [[line] for line in found]
+        )
+    return put(statement.text)
 
 
 def partitions(name: list[str], put: Callable[[str], client.Answer]) -> client.Answer:

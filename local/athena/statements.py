@@ -4,17 +4,15 @@ import re
 from dataclasses import dataclass
 
 READ = {"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "("}
-MSCK = "there is nothing to repair: the partitions of clickstream are projected, those of the other tables are Iceberg's"
+PARTITIONS = "the partitions of clickstream are projected, those of the other tables are Iceberg's"
 REFUSED = {  # by how they begin: what Athena runs, and Trino does not know
     "OPTIMIZE": "OPTIMIZE is not run here; python -m local run maintain compacts tables",
     "VACUUM": "VACUUM is not run here; python -m local run maintain expires snapshots and deletes orphan files",
     "UNLOAD": "UNLOAD is not run here; --format csv or json prints an answer, to be sent into a file",
     "CREATE EXTERNAL": "CREATE EXTERNAL TABLE is not run here; the tables are those of ddl/tables",
-    "ALTER TABLE ADD PARTITION": f"ALTER TABLE ADD PARTITION is not run here; {MSCK}",
+    "ALTER TABLE ADD PARTITION": f"ALTER TABLE ADD PARTITION is not run here; {PARTITIONS}",
 }
-TOKEN = re.compile(
-    r"""(?P<nothing>\s+|--[^\n]*|/\*.*?\*/)|(?P<end>;)|\w+|'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL
-)
+TOKEN = re.compile(r"""(?P<nothing>\s+|--[^\n]*|/\*.*?\*/)|(?P<end>;)|\w+|'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL)
 
 
 class StatementError(Exception):
