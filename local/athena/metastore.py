@@ -1,7 +1,7 @@
 """``ddl`` as the catalog of Athena has it: plain tables with their properties, Iceberg's by name, and views.
 
-A lake in a folder gets the files of Trino's file metastore; which Iceberg tables there are, its own catalog says. The Glue catalog of the local AWS has the tables already,
-made by Athena's DDL there, and gets the views.
+A lake in a folder gets the files of Trino's file metastore; its own catalog says which Iceberg tables there are. The
+Glue catalog of the local AWS has the tables already, made by Athena's DDL there, and gets the views.
 """
 
 import base64
@@ -20,8 +20,9 @@ from local import lake_folder
 from local.athena import catalogs, client
 
 DDL = Path(__file__).parents[2] / "ddl"
-DUMMY = [{"name": "dummy", "type": "string", "comment": None, "properties": {}}]  # an entry needs a column
+DUMMY: list[Any] = [{"name": "dummy", "type": "string", "comment": None, "properties": {}}]  # an entry needs a column
 ENTRY = {"owner": "athena", "partitionColumns": [], "serdeParameters": {}, "columnStatistics": {}}
+TABLE = {**ENTRY, "tableType": "EXTERNAL_TABLE", "storageFormat": "PARQUET"}
 VIEW = {"presto_view": "true", "comment": "Presto View"}
 
 
@@ -94,7 +95,7 @@ def text_of(lake: Path | str, kind: str, *name: str) -> list[str]:
 
 def of_iceberg() -> dict[str, Any]:
     """Return an Iceberg table as a metastore has it: a hint to look in the other catalog."""
-    return {**ENTRY, "tableType": "EXTERNAL_TABLE", "dataColumns": DUMMY, "parameters": {"table_type": "ICEBERG"}}
+    return {**TABLE, "dataColumns": DUMMY, "parameters": {"table_type": "ICEBERG"}, "externalLocation": "file:///"}
 
 
 def of_plain(table: Any, paths: dict[str, str]) -> dict[str, Any]:
@@ -105,12 +106,10 @@ def of_plain(table: Any, paths: dict[str, str]) -> dict[str, Any]:
     ]
     location = paths.get(table.name, table.location)
     return {
-        **ENTRY,
-        "tableType": "EXTERNAL_TABLE",
+        **TABLE,
         "dataColumns": [column for column in columns if column["name"] not in table.partitions],
         "partitionColumns": [column for column in columns if column["name"] in table.partitions],
         "parameters": {"EXTERNAL": "TRUE", **table.properties},
-        "storageFormat": "PARQUET",
         "externalLocation": location if ":/" in location else f"file://{location}",
     }
 
