@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from clickstream.errors import TableError
-from local import jars, lake_folder
+from local import jars
 
 CATALOG, SCHEMA, ICEBERG = "awsdatacatalog", "clickstream", "iceberg"
 PROJECTION = {"hive.partition-projection-enabled": "true", "hive.ignore-absent-partitions": "true"}  # as Athena
@@ -26,16 +26,15 @@ def of(lake: Path | str) -> Catalogs:
     }
 
 
+def metastore(lake: Path) -> Path:
+    """Return the folder that has a folder for each table and view: Trino's file metastore."""
+    return home(lake) / "metastore" / SCHEMA
+
+
 def of_folder(lake: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what Hive and Iceberg read a folder by: the files of ``metastore``, and the lake's own catalog."""
-    hive = {"hive.metastore": "file", "hive.metastore.catalog.dir": f"file://{home(lake)}/metastore"}
-    iceberg = {
-        "iceberg.catalog.type": "jdbc",
-        "iceberg.jdbc-catalog.catalog-name": "lake",
-        "iceberg.jdbc-catalog.connection-url": f"jdbc:sqlite:{lake}/{lake_folder.CATALOG}?busy_timeout=30000",
-        "iceberg.jdbc-catalog.default-warehouse-dir": f"file://{lake}",
-    }
-    return hive, iceberg
+    """Return what Hive and Iceberg read a folder by: both by the files of ``metastore``."""
+    files = {"hive.metastore.catalog.dir": f"file://{metastore(lake).parent}"}
+    return {"hive.metastore": "file", **files}, {"iceberg.catalog.type": "TESTING_FILE_METASTORE", **files}
 
 
 def of_bucket(lake: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -1,7 +1,8 @@
-"""``ddl`` as the catalog of Athena has it: plain tables with their properties, Iceberg's by name, and views.
+"""The catalog that Athena would have: plain tables with their properties, Iceberg's by their metadata.json, and views.
 
-A lake in a folder gets the files of Trino's file metastore; its own catalog says which Iceberg tables there are. The
-Glue catalog of the local AWS has the tables already, made by Athena's DDL there, and gets the views.
+A lake in a folder gets the files of Trino's file metastore, from ``ddl`` and from its own catalog. That one Trino must
+not read itself: it would keep a lock on it, on which every job would fail. The Glue catalog of the local AWS has the
+tables already, made by Athena's DDL there, and gets the views.
 """
 
 import base64
@@ -21,48 +22,59 @@ from local.athena import catalogs, client
 
 DDL = Path(__file__).parents[2] / "ddl"
 DUMMY: list[Any] = [{"name": "dummy", "type": "string", "comment": None, "properties": {}}]  # an entry needs a column
-ENTRY = {"owner": "athena", "partitionColumns": [], "serdeParameters": {}, "columnStatistics": {}}
+VERSION = {"writerVersion": "406", "parameters": {}}
+ENTRY = {**VERSION, "owner": "athena", "partitionColumns": [], "serdeParameters": {}, "columnStatistics": {}}
 TABLE = {**ENTRY, "tableType": "EXTERNAL_TABLE", "storageFormat": "PARQUET"}
 VIEW = {"presto_view": "true", "comment": "Presto View"}
 
 
 def update(lake: Path | str, put: Callable[[str], client.Answer]) -> None:
-    """Write what is in ``ddl`` unless it is written already; ``put`` is how to ask the lake's server."""
-    source = digest(lake)
-    written = catalogs.home(lake) / "metastore.written"
-    if written.exists() and written.read_text() == source and (isinstance(lake, Path) or has_views(put)):
-        return
+    """Write what has changed since it was written; ``put`` is how to ask the lake's server."""
+    note = catalogs.home(lake) / "metastore.json"
+    before = json.loads(note.read_text()) if note.exists() else {"ddl": None, "tables": {}}
+    tables, source = iceberg_tables(lake) if isinstance(lake, Path) else {}, digest(lake)
+    if before["ddl"] != source or (isinstance(lake, str) and not has_views(put)):
+        create(lake, tables, put)
+    elif isinstance(lake, Path):
+        follow(catalogs.metastore(lake), before["tables"], tables)
+    if before != (now := {"ddl": source, "tables": tables}):
+        _write(note, now)
+
+
+def create(lake: Path | str, tables: dict[str, str], put: Callable[[str], client.Answer]) -> None:
+    """Write all tables and views; of a bucket the views."""
     from deploy import ddl  # noqa: PLC0415  # its parser takes a third of a second
 
     if isinstance(lake, Path):
-        paths = lake_folder.remembered(lake)
-        entries = {name: of_iceberg() for name in iceberg_tables(lake)}
-        entries |= {table.name: of_plain(table, paths) for table in ddl.tables(str(lake)) if not table.is_iceberg}
-        write(lake, entries, {*entries, *ddl.views()})
-    views = {name: encoded(query, columns_of(query, put)) for name, query in ddl.views().items()}
-    if isinstance(lake, Path):
-        write(lake, {name: of_view(view) for name, view in views.items()}, {*entries, *views})
-    else:
-        put_into_glue(views)
-    written.write_text(source)
+        schema = catalogs.metastore(lake)
+        shutil.rmtree(schema, ignore_errors=True)
+        _write(schema.with_name(f".{schema.name}.trinoSchema"), {**VERSION, "ownerName": "athena", "ownerType": "USER"})
+        follow(schema, {}, tables)
+        for table in ddl.tables(str(lake)):
+            if not table.is_iceberg:
+                _write(schema / table.name / ".trinoSchema", of_plain(table, lake_folder.remembered(lake)))
+    for name, query in ddl.views().items():
+        view = encoded(query, columns_of(query, put))
+        if isinstance(lake, Path):
+            _write(schema / name / ".trinoSchema", of_view(view))
+        else:
+            put_into_glue(name, view)
 
 
-def write(lake: Path, entries: dict[str, dict[str, Any]], names: set[str]) -> None:
-    """Write entries of the file metastore, and delete those with other names."""
-    schema = catalogs.home(lake) / "metastore" / catalogs.SCHEMA
-    for name, entry in entries.items():
-        _write(schema / name / ".trinoSchema", entry)
-    _write(schema.with_name(f".{schema.name}.trinoSchema"), {"ownerName": "athena", "ownerType": "USER"})
-    for folder in schema.iterdir():
-        if folder.name not in names:
-            shutil.rmtree(folder, ignore_errors=True)
+def follow(schema: Path, before: dict[str, str], now: dict[str, str]) -> None:
+    """Write the Iceberg tables that are new or at another metadata.json, and delete those that are gone."""
+    for name, metadata in now.items():
+        if before.get(name) != metadata:
+            _write(schema / name / ".trinoSchema", of_iceberg(metadata))
+    for name in before.keys() - now.keys():
+        shutil.rmtree(schema / name, ignore_errors=True)
 
 
-def iceberg_tables(lake: Path) -> list[str]:
-    """Return the names of the Iceberg tables in the catalog of a lake in a folder."""
+def iceberg_tables(lake: Path) -> dict[str, str]:
+    """Return the Iceberg tables in the catalog of a lake in a folder: each one's name and metadata.json."""
     with closing(sqlite3.connect(f"file:{quote(str(lake / lake_folder.CATALOG))}?mode=ro", uri=True)) as catalog:
-        names = "select table_name from iceberg_tables where table_namespace = ? order by table_name"
-        return [name for (name,) in catalog.execute(names, [catalogs.SCHEMA])]
+        tables = "select table_name, metadata_location from iceberg_tables where table_namespace = ?"
+        return dict(catalog.execute(tables, [catalogs.SCHEMA]))
 
 
 def has_views(put: Callable[[str], client.Answer]) -> bool:
@@ -77,11 +89,10 @@ def columns_of(query: str, put: Callable[[str], client.Answer]) -> list[dict[str
 
 
 def digest(lake: Path | str) -> str:
-    """Return what changes when ``ddl`` does, a table's name, a plain table's folder, or this code."""
+    """Return what changes when ``ddl`` does, the folder of a plain table, or this code."""
     texts = [path.read_text() for path in [Path(__file__), *sorted(DDL.glob("*/*.sql"))]]
-    if isinstance(lake, Path):
-        texts += [json.dumps(lake_folder.remembered(lake)), *iceberg_tables(lake)]
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+    paths = lake_folder.remembered(lake) if isinstance(lake, Path) else {}
+    return hashlib.sha256(json.dumps([paths, *texts]).encode()).hexdigest()
 
 
 def text_of(lake: Path | str, kind: str, *name: str) -> list[str]:
@@ -93,9 +104,10 @@ def text_of(lake: Path | str, kind: str, *name: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("--")]
 
 
-def of_iceberg() -> dict[str, Any]:
-    """Return an Iceberg table as a metastore has it: a hint to look in the other catalog."""
-    return {**TABLE, "dataColumns": DUMMY, "parameters": {"table_type": "ICEBERG"}, "externalLocation": "file:///"}
+def of_iceberg(metadata: str) -> dict[str, Any]:
+    """Return an Iceberg table as a metastore has it: where its metadata.json is."""
+    parameters = {"EXTERNAL": "TRUE", "table_type": "ICEBERG", "metadata_location": metadata}
+    return {**TABLE, "dataColumns": DUMMY, "parameters": parameters, "externalLocation": "file:///"}
 
 
 def of_plain(table: Any, paths: dict[str, str]) -> dict[str, Any]:
@@ -126,29 +138,24 @@ def of_view(encoded_query: str) -> dict[str, Any]:
     }
 
 
-def put_into_glue(views: dict[str, str]) -> None:
-    """Put views into the Glue catalog of the local AWS, as Athena's CREATE OR REPLACE VIEW does."""
+def put_into_glue(name: str, encoded_query: str) -> None:
+    """Put a view into the Glue catalog of the local AWS, as Athena's CREATE OR REPLACE VIEW does."""
     import boto3  # noqa: PLC0415  # a third of a second
 
     glue = boto3.client("glue")
-    for name, encoded_query in views.items():
-        view: Any = {
-            "Name": name,
-            "TableType": "VIRTUAL_VIEW",
-            "Parameters": VIEW,
-            "ViewOriginalText": encoded_query,
-            "ViewExpandedText": "/* Presto View */",
-            "StorageDescriptor": {
-                "Columns": [{"Name": "dummy", "Type": "string"}],
-                "SerdeInfo": {},
-                "NumberOfBuckets": 0,
-            },
-            "PartitionKeys": [],
-        }
-        try:
-            glue.create_table(DatabaseName=catalogs.SCHEMA, TableInput=view)
-        except glue.exceptions.AlreadyExistsException:
-            glue.update_table(DatabaseName=catalogs.SCHEMA, TableInput=view)
+    view: Any = {
+        "Name": name,
+        "TableType": "VIRTUAL_VIEW",
+        "Parameters": VIEW,
+        "ViewOriginalText": encoded_query,
+        "ViewExpandedText": "/* Presto View */",
+        "StorageDescriptor": {"Columns": [{"Name": "dummy", "Type": "string"}], "SerdeInfo": {}, "NumberOfBuckets": 0},
+        "PartitionKeys": [],
+    }
+    try:
+        glue.create_table(DatabaseName=catalogs.SCHEMA, TableInput=view)
+    except glue.exceptions.AlreadyExistsException:
+        glue.update_table(DatabaseName=catalogs.SCHEMA, TableInput=view)
 
 
 def encoded(query: str, columns: list[dict[str, str]]) -> str:
@@ -166,5 +173,5 @@ def encoded(query: str, columns: list[dict[str, str]]) -> str:
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = path.with_name(f"{path.name}.{os.getpid()}")
-    whole.write_text(json.dumps({"writerVersion": "406", "parameters": {}, **content}, indent=1))
+    whole.write_text(json.dumps(content, indent=1))
     whole.replace(path)

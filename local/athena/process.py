@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
@@ -23,7 +24,7 @@ from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from py4j.protocol import Py4JError
 
 from local import jars
-from local.athena import catalogs, server
+from local.athena import catalogs, client, metastore, server
 from local.athena.server import NOTE, VERSION, ServerError
 
 JAVA_OPTIONS = (
@@ -142,6 +143,11 @@ def locked(home: Path) -> Iterator[bool]:
 def serve_in_foreground(lake: Path | str, port: int) -> int:
     """Run the lake's server until Ctrl-C or the end of the parent; one that runs in the background makes way."""
     home, parent = catalogs.home(lake), os.getppid()
+
+    def is_orphan() -> bool:
+        metastore.update(lake, partial(client.ask, port))  # which other clients of Trino do not
+        return os.getppid() != parent
+
     try:
         check_free(port)
         while True:
@@ -152,7 +158,7 @@ def serve_in_foreground(lake: Path | str, port: int) -> int:
                         f"athena: Trino {VERSION} -> http://127.0.0.1:{port}, its log -> {home}/server.log",
                         file=sys.stderr,
                     )
-                    serve(lake, port, until=lambda: os.getppid() != parent)
+                    serve(lake, port, until=is_orphan)
                     return 0
             time.sleep(0.2)
     except KeyboardInterrupt:

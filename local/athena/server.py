@@ -117,8 +117,8 @@ def java() -> str:
 def fetch_jars() -> tuple[list[Path], Path]:
     """Return the jars of the server, and a folder of plugins, with links to those of the connectors."""
     server, connectors = jars.listed(LISTS / "server.txt"), jars.listed(LISTS / "connectors.txt")
-    jars.fetch([*server, *connectors, jars.SQLITE])
-    linked = jars.fetch([*connectors, jars.SQLITE])
+    jars.fetch([*server, *connectors])
+    linked = jars.fetch(connectors)
     plugins = jars.CACHE / f"trino-{VERSION}-{hashlib.sha256(str(linked).encode()).hexdigest()[:8]}"
     if not plugins.exists():
         partial = plugins.with_name(f"{plugins.name}.{os.getpid()}")
