@@ -78,9 +78,10 @@ def athena(spark: SparkSession, lake_of_run: Path) -> Iterator[Callable[[str], l
 @pytest.fixture(autouse=True)
 def no_server_outlives_its_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """End what a test's commands have started to answer ``sql``: it would wait ten minutes for more."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
-    if "tmp_path" in request.fixturenames:
-        end_servers(request.getfixturevalue("tmp_path"))
+    if folder:
+        end_servers(folder)
 
 
 def end_servers(folder: Path) -> None:

@@ -113,7 +113,7 @@ def test_an_error_is_the_engines_sentence(athena, lake_of_run, capsys, sql, sent
         "drop view funnel",
         "alter table events add column a int",
         "alter table iceberg.clickstream.events execute optimize",
-        "truncate table events",
+        "truncate table iceberg.clickstream.events",
         "explain analyze insert into events (event_uuid) values ('x')",
         "call iceberg.system.rollback_to_snapshot('clickstream', 'events', 1)",
         "call awsdatacatalog.system.create_empty_partition('clickstream', 'clickstream', array['a'], array['b'])",
@@ -122,7 +122,7 @@ def test_an_error_is_the_engines_sentence(athena, lake_of_run, capsys, sql, sent
     ],
 )
 def test_the_engine_itself_only_reads(put, athena, sql):
-    with pytest.raises(client.QueryError, match=r"^(PERMISSION_DENIED|SYNTAX_ERROR|NOT_FOUND|NOT_SUPPORTED|PROCEDURE)"):
+    with pytest.raises(client.QueryError, match=r"^PERMISSION_DENIED: "):
         put(sql)
     assert athena("select count(*) from events") == [(3,)]
 

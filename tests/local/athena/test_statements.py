@@ -90,7 +90,7 @@ def test_what_writes_is_refused_by_name(text):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("optimize events rewrite data using bin_pack", "OPTIMIZE is not run here; python -m local run maintain compacts"),
+        ("optimize events rewrite data using bin_pack", "OPTIMIZE is not run here; python -m local run maintain"),
         ("vacuum events", "VACUUM is not run here; python -m local run maintain expires"),
         ("unload (select 1) to 's3://lake/a' with (format = 'parquet')", "UNLOAD is not run here; --format csv"),
         ("create external table a (b int) location 's3://lake/a'", "CREATE EXTERNAL TABLE is not run here; the tables"),
