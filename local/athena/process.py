@@ -197,11 +197,10 @@ def check_free(port: int) -> None:
 
 
 def py4j_jar() -> Path:
-    """Return the jar that comes with pyspark."""
-    spec = find_spec("pyspark")
-    homes = [
-        Path(home) for home in (os.environ.get("SPARK_HOME"), spec and spec.origin and Path(spec.origin).parent) if home
-    ]
+    """Return the jar that comes with Spark."""
+    package = find_spec("pyspark")
+    homes = [Path(os.environ["SPARK_HOME"])] if "SPARK_HOME" in os.environ else []
+    homes += [Path(package.origin).parent] if package and package.origin else []
     return next(jar for home in homes for jar in home.glob("jars/py4j-*.jar"))
 
 
