@@ -11,7 +11,8 @@ from pathlib import Path
 from clickstream.storage import kinesis_sink
 from deploy.settings import Settings
 from lambdas import store
-from local import aws, job, query
+from local import aws, job
+from local.athena import query
 from local.aws import event_sources
 from simulator import Options, arrivals, produce
 from simulator.delivery import Arrival
@@ -25,7 +26,7 @@ QUERIES = ("events_per_type", "visitors_per_country", "quarantined_per_reason")
 
 
 def main() -> None:
-    """Fill an empty lake and query it; all in one Spark, which is most of what a short run costs."""
+    """Fill an empty lake, with all jobs in one Spark, which is most of what a short run costs; and query it."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")  # short runs do not earn the second compiler
     shutil.rmtree(LAKE, ignore_errors=True)
     with aws.running() as endpoint:
@@ -86,9 +87,7 @@ def stream_clicks(endpoint: str, *quarantine: str) -> None:
         for page in dynamodb.get_paginator("scan").paginate(TableName="live_sessions")
         for item in page["Items"]
     }
-    rows = query.ask(
-        LAKE.absolute(), "select user_id, session_number, session_key, event_count from sessions"
-    ).collect()
+    rows = query.ask(LAKE.absolute(), "select user_id, session_number, session_key, event_count from sessions").rows
     if live != {tuple(row) for row in rows}:
         sys.exit(f"demo: {len(live):,} live sessions in DynamoDB are not the {len(rows):,} of the table `sessions`")
     say(f"The {len(live):,} live sessions in DynamoDB are those of the table `sessions`, to the click")
