@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         help="table, unless said: aligned columns; csv: with a header; json: one array of objects",
     )
     sql.add_argument("query", help='one statement, quoted: "select count(*) from events"')
+    commands.add_parser("watch", help="show live sessions and page counts as they come, of simulated clicks and views")
     athena = commands.add_parser("athena", help="the server behind sql: run it here, for other clients of Trino, too")
     athena.add_argument("--port", type=port_number, default=8080, metavar="PORT", help="8080 unless said")
     aws = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
@@ -91,6 +92,13 @@ def main() -> int:
         from local import aws  # noqa: PLC0415  # boto3 takes a third of a second, likewise
 
         return aws.serve(arguments.port)
+    if arguments.command == "watch":
+        if not isinstance(arguments.lake, Path):
+            print("watch: --lake has to be a folder", file=sys.stderr)
+            return 2
+        from local import watch  # noqa: PLC0415
+
+        return watch.watch(arguments.lake)
     if arguments.command == "athena":
         from local.athena import process  # noqa: PLC0415  # py4j is the server's only
 
