@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+from local.athena import formats, query
+
 os.environ["TZ"] = "UTC"  # before Spark starts: Python's side of it shows times in the zone of the process
 time.tzset()
 
-from local import job, query  # noqa: E402
-from local.s3_lake import SCHEME  # noqa: E402
-
+JOBS = sorted(path.stem for path in (Path(__file__).parent.parent / "glue_jobs").glob("*.py"))
 LOGGERS = ("__main__", "clickstream", "deploy", "lambdas", "local", "simulator")  # ours; a job is run as __main__
 
 
@@ -32,24 +32,27 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--verbose", action="store_true", help="log details, and where in the code an error came from")
     commands = made.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a script of glue_jobs; run JOB --help shows what it takes")
-    run.add_argument("job", choices=job.names(), metavar="JOB", help=", ".join(job.names()))
+    run.add_argument("job", choices=JOBS, metavar="JOB", help=", ".join(JOBS))
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="--name value ...", help="what the job takes")
     sql = commands.add_parser("sql", help="answer a query in Athena's SQL over the tables")
     sql.add_argument(
         "--format",
-        choices=query.WRITERS,
+        choices=formats.WRITERS,
         default="table",
         help="table, unless said: aligned columns; csv: with a header; json: one array of objects",
     )
     sql.add_argument("query", help='one statement, quoted: "select count(*) from events"')
-    server = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
-    server.add_argument("--port", type=port_number, default=5000, metavar="PORT", help="5000 unless said")
+    commands.add_parser("watch", help="show live sessions and page counts as they come, of simulated clicks and views")
+    athena = commands.add_parser("athena", help="the server behind sql: run it here, for other clients of Trino, too")
+    athena.add_argument("--port", type=port_number, default=8080, metavar="PORT", help="8080 unless said")
+    aws = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
+    aws.add_argument("--port", type=port_number, default=5000, metavar="PORT", help="5000 unless said")
     return made
 
 
 def lake_place(text: str) -> Path | str:
     """Read a lake's bucket or path; reject characters that SQLite, Hadoop or SQL would read as something else."""
-    if text.startswith(SCHEME):
+    if text.startswith("s3://"):
         if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+/?", text):
             raise argparse.ArgumentTypeError(f"{text} is not s3:// and the name of a bucket")
         return text.rstrip("/")
@@ -82,11 +85,24 @@ def main() -> int:
     arguments = parser().parse_args()
     configure_logging(verbose=arguments.verbose)
     if arguments.command == "run":
+        from local import job  # noqa: PLC0415  # Spark's modules take a second, which the others need not spend
+
         return job.run(arguments.lake, arguments.job, arguments.arguments)
     if arguments.command == "aws":
-        from local import aws  # noqa: PLC0415  # boto3 takes a third of a second, which the others need not spend
+        from local import aws  # noqa: PLC0415  # boto3 takes a third of a second, likewise
 
         return aws.serve(arguments.port)
+    if arguments.command == "watch":
+        if not isinstance(arguments.lake, Path):
+            print("watch: --lake has to be a folder", file=sys.stderr)
+            return 2
+        from local import watch  # noqa: PLC0415
+
+        return watch.watch(arguments.lake)
+    if arguments.command == "athena":
+        from local.athena import process  # noqa: PLC0415  # py4j is the server's only
+
+        return process.serve_in_foreground(arguments.lake, arguments.port)
     return query.answer(arguments.lake, arguments.query, arguments.format)
 
 

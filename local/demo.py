@@ -4,14 +4,17 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 from clickstream.storage import kinesis_sink
 from deploy.settings import Settings
 from lambdas import store
-from local import aws, job, query
+from local import aws, job, summary
+from local.athena import query
 from local.aws import event_sources
 from simulator import Options, arrivals, produce
 from simulator.delivery import Arrival
@@ -21,78 +24,81 @@ time.tzset()
 
 ROOT = Path(__file__).parent.parent
 LAKE = Path(".local/demo")
+QUARANTINE = ("--quarantine_table", "quarantine")
 QUERIES = ("events_per_type", "visitors_per_country", "quarantined_per_reason")
 
 
 def main() -> None:
-    """Fill an empty lake and query it; all in one Spark, which is most of what a short run costs."""
+    """Fill an empty lake, with all jobs in one Spark, which is most of what a short run costs; and query it."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")  # short runs do not earn the second compiler
     shutil.rmtree(LAKE, ignore_errors=True)
+    began = time.monotonic()
     with aws.running() as endpoint:
         os.environ.update(aws.environment(endpoint))  # before Spark starts, whose workers read the streams
         aws.create(endpoint, Settings.read(aws.STAGE))
-        load_archive("--quarantine_table", "quarantine")
-        stream_events(endpoint, "--quarantine_table", "quarantine")
-        stream_clicks(endpoint, "--quarantine_table", "quarantine")
+        load_archive()
+        stream_events(endpoint)
+        stream_clicks(endpoint)
     for name in QUERIES:
-        say(f"ddl/queries/{name}.sql")
-        ask((ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
-    say(f'Ask more: .venv/bin/python -m local --lake {LAKE} sql "select ..."')
+        with step(f"ddl/queries/{name}.sql"):
+            ask((ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
+    print(f"\nDone in {time.monotonic() - began:.0f} s. Ask more:")
+    print(f'  .venv/bin/python -m local --lake {LAKE} sql "select ..."')
 
 
-def load_archive(*quarantine: str) -> None:
+def load_archive() -> None:
     """Load raw events and visits."""
     raw = LAKE / "raw"
-    say("Simulating 100,000 events and 20,000 visits of three days, with duplicates, late and malformed rows")
-    produce("events", raw / "events", Options(rows=100_000, days=3, malformed=0.002))
-    produce("visits", raw / "clickstream", Options(rows=20_000, days=3, malformed=0.002))
-    say("Adding 329 real events: the webhooks that GitHub sends")
-    webhooks = raw / "events" / "arrived=2024-03-03" / "12"
-    webhooks.mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "examples" / "github_webhook_events.jsonl.gz", webhooks)
-    run("events_batch", "--raw_path", str(raw / "events"), "--events_table", "events", *quarantine)
-    table = ("--clickstream_path", str(LAKE / "clickstream"))
-    run("clickstream_batch", "--raw_path", str(raw / "clickstream"), *table, *quarantine)
+    with step("Simulate 100,000 events and 20,000 visits of three days: some twice, late or malformed"):
+        produce("events", raw / "events", Options(rows=100_000, days=3, malformed=0.002))
+        produce("visits", raw / "clickstream", Options(rows=20_000, days=3, malformed=0.002))
+        webhooks = raw / "events" / "arrived=2024-03-03" / "12"
+        webhooks.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "examples" / "github_webhook_events.jsonl.gz", webhooks)
+        print("  and 329 real events: the webhooks that GitHub sends")
+    with step("Load them: Spark starts, then glue_jobs/events_batch.py and clickstream_batch.py"):
+        run("events_batch", "--raw_path", str(raw / "events"), "--events_table", "events")
+        run(
+            "clickstream_batch", "--raw_path", str(raw / "clickstream"), "--clickstream_path", str(LAKE / "clickstream")
+        )
 
 
-def stream_events(endpoint: str, *quarantine: str) -> None:
+def stream_events(endpoint: str) -> None:
     """Put events into a local Kinesis and let the stream's job drain it."""
-    say("Putting 20,000 events into a local Kinesis, some of them twice or broken")
-    put(endpoint, "events", arrivals("events", Options(rows=20_000, seed=2, start=date(2024, 3, 4), malformed=0.002)))
-    run("events_stream", *source(endpoint, "events"), "--events_table", "events", *quarantine)
+    with step("Put 20,000 events into a local Kinesis, and let glue_jobs/events_stream.py drain it"):
+        simulated = arrivals("events", Options(rows=20_000, seed=2, start=date(2024, 3, 4), malformed=0.002))
+        put(endpoint, "events", simulated)
+        run("events_stream", *source(endpoint, "events"), "--events_table", "events")
 
 
-def stream_clicks(endpoint: str, *quarantine: str) -> None:
+def stream_clicks(endpoint: str) -> None:
     """Find the sessions of clicks live and by the batch job, and compare them."""
-    say("Putting 5,000 clicks of two hours into the local Kinesis, and into the raw archive")
     clicks = Options(rows=5_000, users=300, bots=0, malformed=0.002)
-    produce("clicks", LAKE / "raw" / "clicks", clicks)
-    put(endpoint, "clicks", arrivals("clicks", clicks))
-    run("sessions_stream", *source(endpoint, "clicks"), "--sessions_stream", "sessions", *quarantine)
-    say("Triggering lambdas/store.py, which writes live sessions to DynamoDB")
     kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
     dynamodb = aws.session().client("dynamodb", endpoint_url=endpoint)
-    event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
-    tables = ("--sessions_table", "sessions", "--session_events_table", "session_events")
-    raw = ("--source", "clicks", "--raw_path", str(LAKE / "raw" / "clicks"))
-    run("sessions_batch", *raw, "--gap_seconds", "10", *tables, *quarantine)
-    live = {
-        (
-            item["user_id"]["S"],
-            int(item["session_number"]["N"]),
-            item["session_key"]["S"],
-            int(item["event_count"]["N"]),
-        )
-        for page in dynamodb.get_paginator("scan").paginate(TableName="live_sessions")
-        for item in page["Items"]
-    }
-    rows = query.ask(
-        LAKE.absolute(), "select user_id, session_number, session_key, event_count from sessions"
-    ).collect()
-    if live != {tuple(row) for row in rows}:
-        sys.exit(f"demo: {len(live):,} live sessions in DynamoDB are not the {len(rows):,} of the table `sessions`")
-    say(f"The {len(live):,} live sessions in DynamoDB are those of the table `sessions`, to the click")
-    ask("select session_date, count(*) as sessions, sum(event_count) as clicks from sessions group by 1 order by 1")
+    with step("Find the sessions of 5,000 clicks live: glue_jobs/sessions_stream.py, lambdas/store.py, DynamoDB"):
+        put(endpoint, "clicks", arrivals("clicks", clicks))
+        run("sessions_stream", *source(endpoint, "clicks"), "--sessions_stream", "sessions")
+        event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
+        live = {
+            (
+                item["user_id"]["S"],
+                int(item["session_number"]["N"]),
+                item["session_key"]["S"],
+                int(item["event_count"]["N"]),
+            )
+            for page in dynamodb.get_paginator("scan").paginate(TableName="live_sessions")
+            for item in page["Items"]
+        }
+    with step("Find them in the raw archive of the same clicks: glue_jobs/sessions_batch.py"):
+        produce("clicks", LAKE / "raw" / "clicks", clicks)
+        raw = ("--source", "clicks", "--raw_path", str(LAKE / "raw" / "clicks"), "--gap_seconds", "10")
+        run("sessions_batch", *raw, "--sessions_table", "sessions", "--session_events_table", "session_events")
+    with step("Compare, by Trino: the engine that Athena is made of"):
+        found = query.ask(LAKE.absolute(), "select user_id, session_number, session_key, event_count from sessions")
+        if live != {tuple(row) for row in found.rows}:
+            sys.exit(f"demo: {len(live):,} live sessions in DynamoDB are not the {len(found.rows):,} of `sessions`")
+        print(f"  the {len(live):,} live sessions in DynamoDB are those of the table `sessions`, to the click")
 
 
 def put(endpoint: str, stream: str, arriving: Iterable[Arrival]) -> None:
@@ -108,10 +114,14 @@ def source(endpoint: str, stream: str) -> tuple[str, ...]:
 
 
 def run(name: str, *arguments: str) -> None:
-    """Run a job on the demo's lake as ``python -m local run`` does; the demo ends where one fails."""
-    say(f"Running glue_jobs/{name}.py")
-    if job.run(LAKE.absolute(), name, list(arguments)):
-        sys.exit(f"demo: {name} failed")
+    """Run a job on the demo's lake as ``python -m local run`` does; the demo ends where one fails, with its output."""
+    output = StringIO()
+    with redirect_stdout(output):
+        failed = job.run(LAKE.absolute(), name, [*arguments, *QUARANTINE])
+    if failed:
+        sys.exit(f"{output.getvalue()}demo: {name} failed")
+    for line in output.getvalue().splitlines():
+        print(f"  {summary.words(line).splitlines()[0]}")
 
 
 def ask(sql: str) -> None:
@@ -120,9 +130,13 @@ def ask(sql: str) -> None:
         sys.exit(1)
 
 
-def say(what: str) -> None:
-    """Print a line of progress."""
-    print(f"\n== {what}", flush=True)
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Say what is done, and how long it took."""
+    print(f"\n{title}", flush=True)
+    began = time.monotonic()
+    yield
+    print(f"  {time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

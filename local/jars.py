@@ -1,19 +1,21 @@
-"""Spark's jars from Maven Central: exact versions, fetched once into .cache/jars, verified by SHA-256.
+"""Jars from Maven Central: exact versions, fetched once into the user's cache folder, verified by SHA-256.
 
-``python -m local.jars`` fetches those of the installed Spark; a lake on s3:// has more, fetched when it is first used.
-Set ``CLICKSTREAM_JARS`` for another folder.
+``python -m local.jars`` fetches those of the installed Spark, and of the lists that it is given; a lake on s3:// and
+the first ``python -m local sql`` have more, fetched when they are needed. Set ``CLICKSTREAM_JARS`` for another folder.
 """
 
+import fcntl
 import hashlib
 import logging
 import os
 import sys
 import urllib.request
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyspark
-
-CACHE = Path(os.environ.get("CLICKSTREAM_JARS", Path(__file__).parent.parent / ".cache" / "jars"))
+USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clickstream"
+CACHE = Path(os.environ.get("CLICKSTREAM_JARS") or USER_CACHE / "jars")
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 SQLITE = (
     "org/xerial/sqlite-jdbc/3.50.3.0/sqlite-jdbc-3.50.3.0.jar",
@@ -98,40 +100,74 @@ S3_JARS = [  # S3A of Spark 4.1's Hadoop, and the clients of S3 and Glue
     ],
 ]
 
+CONNECTIONS = 8
+
 logger = logging.getLogger(__name__)
 
 
-def fetch() -> list[Path]:
+class FetchError(Exception):
+    """A jar is not to be had; the message is one sentence."""
+
+
+def fetch_for_spark() -> list[Path]:
     """Return the jars of the installed Spark; fetch missing ones first."""
+    import pyspark  # noqa: PLC0415  # a third of a second, which those who need no Spark do not spend
+
     version = pyspark.__version__.rpartition(".")[0]
     if version not in JARS:
         sys.exit(
             f"setup: Spark {pyspark.__version__} is not supported (supported: {', '.join(JARS)});"
             " create the environment with local/setup.sh 6.0 or local/setup.sh 5.1"
         )
-    return [_fetched(path, sha256) for path, sha256 in JARS[version]]
+    return fetch(JARS[version])
 
 
 def fetch_for_s3() -> list[Path]:
-    """Return the jars that a lake on s3:// needs besides; fetch missing ones first."""
-    return [_fetched(path, sha256) for path, sha256 in S3_JARS]
+    """Return the jars that Spark needs besides for a lake on s3://; fetch missing ones first."""
+    return fetch(S3_JARS)
 
 
-def _fetched(path: str, sha256: str) -> Path:
-    jar = CACHE / path.rpartition("/")[2]
-    if not jar.exists():
-        logger.info("%s -> %s", jar.name, CACHE)
-        with urllib.request.urlopen(f"{MAVEN_CENTRAL}/{path}") as response:  # noqa: S310  # https, from above
-            content = response.read()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise OSError(f"{path} from Maven Central does not have the SHA-256 {sha256}")
+def listed(path: Path) -> list[tuple[str, str]]:
+    """Read a list of jars: a line each, the path in Maven Central and the SHA-256."""
+    jars = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]
+    return [(jar, sha256) for jar, sha256 in jars]
+
+
+def fetch(jars: Iterable[tuple[str, str]]) -> list[Path]:
+    """Return the files of jars; fetch missing ones first, several at a time. Raise ``FetchError``."""
+    files = {CACHE / path.rpartition("/")[2]: (path, sha256) for path, sha256 in jars}
+    if any(not file.exists() for file in files):
         CACHE.mkdir(parents=True, exist_ok=True)
-        partial = jar.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(jar)
-    return jar
+        with (CACHE / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be fetching the same
+            missing = [file for file in files if not file.exists()]
+            logger.info("fetching %d jars from Maven Central, which may take a minute, once -> %s", len(missing), CACHE)
+            with ThreadPoolExecutor(CONNECTIONS) as connections:
+                for number, file in enumerate(connections.map(lambda file: _fetch(file, *files[file]), missing), 1):
+                    if number % 20 == 0 or number == len(missing):
+                        logger.info("%d of %d: %s", number, len(missing), file.name)
+    return list(files)
+
+
+def _fetch(file: Path, path: str, sha256: str) -> Path:
+    try:
+        with urllib.request.urlopen(f"{MAVEN_CENTRAL}/{path}", timeout=60) as response:  # noqa: S310  # https, from above
+            content = response.read()
+    except OSError as error:
+        raise FetchError(f"{path} cannot be fetched from Maven Central: {error}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise FetchError(f"{path} from Maven Central does not have the SHA-256 {sha256}")
+    partial = file.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.replace(file)
+    return file
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="setup: %(message)s")
-    fetch()
+    try:
+        fetch_for_spark()
+        for name in sys.argv[1:]:
+            fetch(listed(Path(name)))
+    except FetchError as error:
+        sys.exit(f"setup: {error}")

@@ -13,18 +13,14 @@ from clickstream.errors import ClickstreamError
 from clickstream.runtime.arguments import help_of, parse_arguments
 from deploy.jobs import TEMP_FOLDER
 from local import lake as lakes
-from local import s3_lake
+from local import progress, s3_lake, summary
 from local.glue_stubs import install_glue_stubs
+from local.jars import FetchError
 
-JOBS = Path(__file__).parent.parent / "glue_jobs"
+JOBS = Path(__file__).parent.parent / "glue_jobs"  # each of its files is a job
 RUN_REPORTS = "run_reports_path"
 
 logger = logging.getLogger(__name__)
-
-
-def names() -> list[str]:
-    """Every job there is."""
-    return sorted(path.stem for path in JOBS.glob("*.py"))
 
 
 def run(lake: Path | str, name: str, arguments: list[str]) -> int:
@@ -39,9 +35,11 @@ def run(lake: Path | str, name: str, arguments: list[str]) -> int:
     try:
         parse_arguments(job.Arguments, sys.argv)  # a wrong one need not wait for Spark
         logger.info("%s: starting Spark", name)
-        committed = install_glue_stubs(start(lake, arguments))
-        runpy.run_path(str(script), run_name="__main__")
-    except (ClickstreamError, NotImplementedError) as error:
+        spark = start(lake, arguments)
+        committed = install_glue_stubs(spark)
+        with progress.shown(spark, name), summary.in_words():
+            runpy.run_path(str(script), run_name="__main__")
+    except (ClickstreamError, FetchError, NotImplementedError) as error:
         logger.debug("%s: where it failed", name, exc_info=True)
         print(f"{name}: {error}", file=sys.stderr)
         return 1

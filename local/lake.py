@@ -1,7 +1,6 @@
 """A lake in a folder: Spark with an Iceberg catalog in one SQLite file, and the tables of ddl/."""
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -10,28 +9,19 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from clickstream.errors import TableError
 from clickstream.storage import hive_table
 from deploy import ddl
-from local import jars
-
-CATALOG = "catalog.db"
-
-
-def exists(lake: Path) -> bool:
-    """Whether there is a lake: its catalog is made with it."""
-    return (lake / CATALOG).exists()
+from local import jars, jvm
+from local.lake_folder import CATALOG, check_not_moved, remember, remembered
 
 
 def session(lake: Path) -> SparkSession:
-    """Start Spark on the lake, with every table and view of ``ddl``; raise ``TableError`` for a copy of a lake."""
+    """Start Spark on the lake, with every table of ``ddl``; raise ``TableError`` for a copy of a lake."""
     lake.mkdir(parents=True, exist_ok=True)
-    made_at = _remembered(lake).setdefault("lake", str(lake))
-    if made_at != str(lake):
-        raise TableError(f"the lake {lake} was made as {made_at}, where its tables look for their files; move it back")
-    _remember(lake, {"lake": str(lake)})
+    check_not_moved(lake)
+    remember(lake, {"lake": str(lake)})
     spark = start_spark({
-        "spark.jars": ",".join(str(jar) for jar in jars.fetch()),
+        "spark.jars": ",".join(str(jar) for jar in jars.fetch_for_spark()),
         "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
         "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
         "spark.sql.catalog.lake.default-namespace": "clickstream",
@@ -57,34 +47,27 @@ def start_spark(settings: Mapping[str, str]) -> SparkSession:
         "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{log_settings}",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
+        "spark.executorEnv.PYTHONWARNINGS": "ignore:This process:DeprecationWarning",  # of Spark's own workers
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "16",
         "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
+        "spark.ui.showConsoleProgress": "false",  # local/progress.py shows it
     }
-    builder = SparkSession.builder.master("local[*]").appName("clickstream")
-    for name, value in (of_this_machine | dict(settings)).items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+    all_settings = of_this_machine | dict(settings)
+    jvm.launch(all_settings)
+    return SparkSession.builder.master("local[*]").appName("clickstream").config(map={**all_settings}).getOrCreate()
 
 
 def create_tables(spark: SparkSession, lake: Path) -> None:
-    """Apply ``ddl``: Iceberg tables in the catalog, the others as views of their files, and the views."""
+    """Apply ``ddl/tables``: Iceberg tables in the catalog, the others as temporary views of their files."""
     spark.sql("create namespace if not exists clickstream")
+    paths = remembered(lake)
     for table in ddl.tables(str(lake)):
         if table.is_iceberg:
             spark.sql(ddl.spark_create(table))
-    create_views(spark, str(lake), _remembered(lake))
-
-
-def create_views(spark: SparkSession, lake: str, paths: Mapping[str, str]) -> None:
-    """Make temporary views of what no catalog of Iceberg's holds: the plain tables, and the views of ``ddl``."""
-    for table in ddl.tables(lake):
-        if not table.is_iceberg:
+        else:
             location = paths.get(table.name, table.location)
             hive_table.read(spark, location, table.schema).createOrReplaceTempView(table.name)
-    for name, query in ddl.views().items():
-        spark.sql(f"create or replace temporary view {name} as {query}")
 
 
 def remember_paths(lake: Path, arguments: list[str]) -> None:
@@ -95,19 +78,8 @@ def remember_paths(lake: Path, arguments: list[str]) -> None:
         names.add_argument(f"--{name}_path", nargs="?")
     given = vars(names.parse_known_args(arguments)[0])
     paths = {name: _absolute(given[f"{name}_path"]) for name in plain if given[f"{name}_path"]}
-    _remember(lake, paths)
+    remember(lake, paths)
 
 
 def _absolute(path: str) -> str:
     return path if ":/" in path else str(Path(path).absolute())
-
-
-def _remembered(lake: Path) -> dict[str, str]:
-    remembered = lake / "paths.json"
-    return dict(json.loads(remembered.read_text())) if remembered.exists() else {}
-
-
-def _remember(lake: Path, paths: dict[str, str]) -> None:
-    whole = lake / f"paths.{os.getpid()}.json"
-    whole.write_text(json.dumps(_remembered(lake) | paths, indent=2))
-    whole.rename(lake / "paths.json")

@@ -16,7 +16,6 @@ from deploy import jobs
 from deploy.account import DATABASE
 from local import jars, lake
 
-SCHEME = "s3://"
 CATALOG = f"glue_catalog.{DATABASE}"
 S3A = {  # what s3:// is in Glue 6.0
     "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
@@ -31,20 +30,12 @@ def session(bucket: str, conf: str | None = None) -> SparkSession:
     if "AWS_ENDPOINT_URL" not in os.environ:
         raise TableError(f"{bucket} is looked for in the local AWS: run python -m local aws, and export what it prints")
     pairs = (conf or jobs.spark_conf(bucket, os.environ["AWS_REGION"])).split(" --conf ")
-    class_path = ":".join(str(jar) for jar in [*jars.fetch_for_s3(), *jars.fetch()])
+    class_path = ":".join(str(jar) for jar in [*jars.fetch_for_s3(), *jars.fetch_for_spark()])
     return lake.start_spark({
         **dict(pair.split("=", 1) for pair in pairs),
         **S3A,
         "spark.driver.extraClassPath": class_path,
     })
-
-
-def session_to_query(bucket: str) -> SparkSession:
-    """Start Spark with the tables and views under their own names, as Athena has them."""
-    spark = session(bucket)
-    spark.sql(f"use {CATALOG}")
-    lake.create_views(spark, bucket, {})
-    return spark
 
 
 def conf_of(arguments: Sequence[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""UTC, one Spark session for the whole run, a local AWS for a module, and a lake of its own for every test."""
+"""UTC, one Spark session and one Trino for the whole run, a local AWS for a module, and a lake for every test."""
 
 # ruff: noqa: E402 - the zone is set before anything reads it
 
@@ -22,6 +22,7 @@ from trial import Trial
 
 from clickstream.runtime.glue import SESSION_SETTINGS, TEMP_DIR
 from local import aws, lake
+from local.athena import query, server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 FIXTURES = {  # by marker
     "spark": {"spark"},
     "job": {"trial", "new_trial", "run_twice", "loaded"},
-    "server": {"endpoint"},
+    "server": {"endpoint", "athena"},
+    "single": {"athena"},
 }
 
 
@@ -49,14 +51,42 @@ if os.environ.get("HYPOTHESIS_PROFILE"):
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    session = lake.session(tmp_path_factory.mktemp("lake"))
+def lake_of_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the lake that the one Spark and the one Trino share."""
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="session")
+def spark(lake_of_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    session = lake.session(lake_of_run)
     for name, value in SESSION_SETTINGS.items():
         session.conf.set(name, value)
     session.conf.set("spark.sql.shuffle.partitions", "2")
     session.conf.set(TEMP_DIR, str(tmp_path_factory.mktemp("staging")))
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def athena(spark: SparkSession, lake_of_run: Path) -> Iterator[Callable[[str], list[tuple]]]:
+    """Give what answers as ``python -m local sql`` does."""
+    assert spark.catalog.tableExists("events")  # <- the lake has been made
+    yield lambda sql: [tuple(row) for row in query.ask(lake_of_run, sql).rows]
+    end_servers(lake_of_run)
+
+
+@pytest.fixture(autouse=True)
+def no_server_outlives_its_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End what a test's commands have started to answer ``sql``: it would wait ten minutes for more."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder:
+        end_servers(folder)
+
+
+def end_servers(folder: Path) -> None:
+    for note in [*folder.glob(f"athena/{server.NOTE}"), *folder.glob(f"*/athena/{server.NOTE}")]:
+        note.unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -9,6 +9,6 @@ SELECT
     count(DISTINCT user_id) AS users,
     sum(event_count) AS events,
     round(avg(duration_seconds), 1) AS average_seconds,
-    round(avg(CASE WHEN is_bounce THEN 1.0 ELSE 0.0 END), 3) AS bounce_rate
+    round(avg(CASE WHEN is_bounce THEN 1e0 ELSE 0e0 END), 3) AS bounce_rate
 FROM sessions
 GROUP BY session_date

@@ -8,7 +8,7 @@ WITH per_page AS (
         session_date,
         entry_page,
         count(*) AS sessions,
-        round(avg(CASE WHEN is_bounce THEN 1.0 ELSE 0.0 END), 3) AS bounce_rate
+        round(avg(CASE WHEN is_bounce THEN 1e0 ELSE 0e0 END), 3) AS bounce_rate
     FROM sessions
     WHERE entry_page IS NOT NULL
     GROUP BY session_date, entry_page

@@ -112,6 +112,7 @@ def table_input(table: ddl.Table) -> dict[str, Any]:
         "StorageDescriptor": {
             "Columns": [_column(column) for column in table.columns if column.name not in keys],
             "Location": table.location,
+            "NumberOfBuckets": -1,
             **PARQUET,
         },
     }

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy import job_arguments
 from deploy.package import UV
-from local import aws, jars, job
+from local import aws, jars
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "docker"
@@ -93,7 +94,7 @@ def test_the_entrypoint_adds_the_library_and_passes_words_on(compose):
         assert done.stdout == "['one word', '$HOME']\n", done.stderr
 
 
-@pytest.mark.parametrize("name", job.names())
+@pytest.mark.parametrize("name", job_arguments.names())
 def test_a_job_is_run_as_on_this_machine(compose, name):
     service, words = target("docker-run", f"JOB={name}", "ARGS=--help")
     assert compose["services"][service]

@@ -1,10 +1,9 @@
 """``python -m local``: each call is a process of its own, as for its users."""
 
-import csv
 import dataclasses
-import io
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -19,7 +18,8 @@ import pytest
 import events_batch
 import events_stream
 from clickstream.runtime.glue import resolve_options
-from local import jars, job, query
+from local import jars, job
+from local.progress import ERASE
 from simulator import Options, produce
 
 pytestmark = [pytest.mark.process, pytest.mark.single]
@@ -34,6 +34,27 @@ def command(*arguments: object) -> list[str]:
 
 def local(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+
+
+def on_a_terminal(*arguments: object) -> str:
+    """Run a command on a terminal of its own; return what it shows."""
+    ours, its = pty.openpty()
+    env = {
+        name: value for name, value in os.environ.items() if name != "JAVA_TOOL_OPTIONS"
+    }  # <- Java says that it has any
+    with subprocess.Popen(command(*arguments), cwd=ROOT, env=env, stdin=its, stdout=its, stderr=its) as started:
+        os.close(its)
+        shown = b"".join(iter(lambda: read_terminal(ours), b""))
+    os.close(ours)
+    assert started.returncode == 0, shown.decode()
+    return shown.decode()
+
+
+def read_terminal(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # <- Linux says so where nobody has the other end any more
+        return b""
 
 
 def run_until(appears: tuple[Path, str], *arguments: object) -> None:
@@ -52,6 +73,21 @@ def run_until(appears: tuple[Path, str], *arguments: object) -> None:
         finally:
             os.killpg(started.pid, signal.SIGKILL)
         assert started.communicate()[0] == b""  # nothing was reported
+
+
+def test_a_terminal_gets_a_line_of_progress_and_words(tmp_path):
+    produce("events", tmp_path / "raw", OPTIONS)
+    tables = ("--events_table", "events", "--quarantine_table", "quarantine")
+    shown = on_a_terminal("--lake", tmp_path / "lake", "run", "events_batch", "--raw_path", tmp_path / "raw", *tables)
+    progress = r"events_batch: \d+ s, (planning|\d+ of \d+ tasks)"
+    said = re.split(r"[\r\n]+", shown.replace(ERASE, "\r"))
+    assert any(re.fullmatch(progress, line) for line in said)
+    others = [line for line in said if line and not re.fullmatch(progress, line)]
+    assert others[0] == "events_batch: starting Spark"
+    assert re.fullmatch(
+        r"events_batch: read [\d,]+ = written .* \+ duplicate .* \+ quarantined .* \(.*, \d+ more\).*", others[1]
+    )
+    assert others[2:] == [f"events_batch: reported in {tmp_path}/lake/run_reports/events_batch"]
 
 
 @pytest.mark.slow
@@ -76,7 +112,7 @@ def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_a
 
     answer = local(
         "--lake", lake, "sql", "--format", "json",
-        "select count(*) as n, count(distinct (event_uuid, created_at)) as keys,"
+        "select count(*) as n, count(distinct row(event_uuid, created_at)) as keys,"
         " (select count(*) from quarantine) as q,"
         " cast('123456789012345678.000000000000000001' as decimal(38, 18)) as price,"
         " timestamp '2024-03-17 10:15:30.123456' as at, 9007199254740993 as big, to_utf8('abc') as bytes, x'' as none"
@@ -89,7 +125,7 @@ def test_a_killed_run_is_completed_by_the_next_and_answers_are_nothing_but_the_a
         "keys": rows,
         "q": expected.malformed,
         "price": Decimal("123456789012345678.000000000000000001"),
-        "at": "2024-03-17T10:15:30.123456Z",
+        "at": "2024-03-17 10:15:30.123456",
         "big": 9007199254740993,
         "bytes": "61 62 63",
         "none": "",
@@ -111,7 +147,7 @@ def test_a_wrong_argument_is_one_sentence_and_a_status(tmp_path):
     ("arguments", "place"),
     [
         (("run", "events_batch", "--raw_path", "r", "--start-date", "2024-03-17"), "in parse_arguments"),
-        (("sql", "select 1; select 2"), "in translate"),
+        (("sql", "select 1; select 2"), "in parse"),
     ],
 )
 def test_verbose_says_where_in_the_code_it_failed(arguments, place):
@@ -130,7 +166,7 @@ def test_verbose_says_where_in_the_code_it_failed(arguments, place):
         (("run", "nothing"), 2, "invalid choice: 'nothing'"),
         ((), 2, "the following arguments are required: command"),
         (("sql", "--format", "xml", "select 1"), 2, "invalid choice: 'xml'"),
-        (("sql", "select from where"), 1, "sql: "),
+        (("sql", "drop table events"), 1, "sql: DROP is not run here; python -m local sql only reads"),
         (("sql", "select 1; select 2"), 1, "sql: one statement is answered at a time, not 2"),
         (("sql", "-- nothing"), 1, "sql: one statement is answered at a time, not 0"),
         (("--lake", "o'brien", "sql", "select 1"), 2, "o'brien holds '; use letters"),
@@ -144,7 +180,7 @@ def test_verbose_says_where_in_the_code_it_failed(arguments, place):
         (("--lake", "s3://lake", "sql", "select 1"), 1, "sql: s3://lake is looked for in the local AWS: run python -m"),
     ],
 )
-def test_what_cannot_be_asked_starts_no_spark(arguments, status, sentence):
+def test_what_cannot_be_asked_starts_nothing(arguments, status, sentence):
     asked = local(*arguments)
     assert asked.returncode == status
     assert asked.stdout == ""
@@ -205,55 +241,11 @@ def test_help_explains_the_options_of_sql():
 
 
 def test_no_help_holds_markup():
-    for command in ((), ("run",), ("sql",), ("aws",)):
+    for command in ((), ("run",), ("sql",), ("athena",), ("aws",)):
         assert "`" not in local(*command, "--help").stdout
 
 
 def test_an_unsupported_spark_is_one_message(monkeypatch):
     monkeypatch.setattr(pyspark, "__version__", "4.0.1")
     with pytest.raises(SystemExit, match=r"^setup: Spark 4\.0\.1 is not supported \(supported: 4\.1, 3\.5\); "):
-        jars.fetch()
-
-
-@pytest.fixture
-def answer(spark):
-    return spark.sql("""
-        select * from values
-            (1, 'größe, "quoted"', array('a', null), timestamp '2024-03-17 10:15:30.5', cast(null as string)),
-            (20, 'two', array(), timestamp '2024-03-17 00:00:00', '')
-        as answer (n, text, list, at, nothing)
-    """)
-
-
-def test_as_a_table(answer, capsys):
-    query.write_table(answer)
-    assert capsys.readouterr().out == (
-        'n   text             list       at                     nothing\n'
-        '--  ---------------  ---------  ---------------------  -------\n'
-        '1   größe, "quoted"  [a, null]  2024-03-17 10:15:30.5\n'
-        '20  two              []         2024-03-17 00:00:00\n'
-    )  # fmt: skip
-
-
-def test_as_csv(answer, capsys):
-    query.write_csv(answer)
-    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
-    assert rows == [
-        ["n", "text", "list", "at", "nothing"],
-        ["1", 'größe, "quoted"', "[a, null]", "2024-03-17 10:15:30.5", ""],
-        ["20", "two", "[]", "2024-03-17 00:00:00", ""],
-    ]
-
-
-def test_as_json(answer, capsys):
-    query.write_json(answer)
-    first, second = json.loads(capsys.readouterr().out)
-    assert list(first) == ["n", "text", "list", "at", "nothing"]
-    assert (first["n"], first["text"], first["list"], first["nothing"]) == (1, 'größe, "quoted"', ["a", None], None)
-    assert (second["n"], second["list"], second["nothing"]) == (20, [], "")
-    assert (first["at"], second["at"]) == ("2024-03-17T10:15:30.500000Z", "2024-03-17T00:00:00.000000Z")
-
-
-def test_json_rejects_columns_that_it_could_not_tell_apart(spark):
-    with pytest.raises(query.QueryError, match="two columns are named a; "):
-        query.write_json(spark.sql("select 1 as a, 2 as b, 3 as a"))
+        jars.fetch_for_spark()

@@ -16,7 +16,8 @@ from streamed import sent_to
 from trial import event, visit
 
 from deploy.settings import Settings
-from local import aws
+from local import aws, jars
+from local.athena import server
 
 pytestmark = [
     pytest.mark.server,
@@ -176,6 +177,32 @@ def test_batch_jobs_end_in_the_rows_of_a_lake_in_a_folder(lake, trial):
     assert lake.run("replay", "--source", "events", *EVENTS) == {
         "read": 1, "quarantined": 1, "quarantined_by_reason": {"not_a_json_object": 1}
     }  # fmt: skip
+
+
+def test_it_is_queried_as_in_athena(lake, tmp_path):
+    before = len(lake.rows("events"))
+    lake.send([event("asked", "ask:a")], "asked/arrived=2024-03-17/12/a.jsonl")
+    lake.run("events_batch", "--raw_path", "s3://lake/raw/asked", *EVENTS)
+    kept = {"CLICKSTREAM_JARS": str(jars.CACHE), "XDG_CACHE_HOME": str(tmp_path)}
+    environment = os.environ | aws.environment(lake.endpoint) | kept
+
+    def answer(sql):
+        command = [sys.executable, "-m", "local", "--lake", "s3://lake", "sql", "--format", "json", sql]
+        return json.loads(
+            subprocess.run(command, cwd=aws.ROOT, env=environment, stdout=subprocess.PIPE, check=True).stdout
+        )
+
+    try:
+        (asked,) = answer("select event_name, \"$path\" as path from events where event_type = 'ask'")
+        assert asked["event_name"] == "ask:a"
+        assert asked["path"].startswith("s3://lake/events/data/event_type=ask/created_date=2024-03-17/")
+        lake.send([event("later", "ask:b")], "later/arrived=2024-03-17/12/a.jsonl")
+        lake.run("events_batch", "--raw_path", "s3://lake/raw/later", *EVENTS)
+        assert answer("select count(*) as n from clickstream.events") == [{"n": before + 2}]
+        assert answer("select * from funnel where session_date < date '2024-01-01'") == []
+        assert answer("select count(*) as n from clickstream where event_date = date '2024-02-01'") == [{"n": 0}]
+    finally:
+        (tmp_path / "clickstream" / "athena" / "lake" / server.NOTE).unlink(missing_ok=True)
 
 
 @pytest.mark.proof

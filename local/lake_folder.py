@@ -1,0 +1,34 @@
+"""A lake in a folder, without Spark: its catalog, and in paths.json where it was made and where plain tables lie."""
+
+import json
+import os
+from pathlib import Path
+
+from clickstream.errors import TableError
+
+CATALOG = "catalog.db"
+
+
+def exists(lake: Path) -> bool:
+    """Whether there is a lake: its catalog is made with it."""
+    return (lake / CATALOG).exists()
+
+
+def check_not_moved(lake: Path) -> None:
+    """Raise ``TableError`` for a copy of a lake: its tables would look for their files where it was made."""
+    made_at = remembered(lake).get("lake", str(lake))
+    if made_at != str(lake):
+        raise TableError(f"the lake {lake} was made as {made_at}, where its tables look for their files; move it back")
+
+
+def remembered(lake: Path) -> dict[str, str]:
+    """Return where the lake was made, and the folder of each plain table that a job was given one for."""
+    paths = lake / "paths.json"
+    return dict(json.loads(paths.read_text())) if paths.exists() else {}
+
+
+def remember(lake: Path, paths: dict[str, str]) -> None:
+    """Add to what is remembered."""
+    whole = lake / f"paths.{os.getpid()}.json"
+    whole.write_text(json.dumps(remembered(lake) | paths, indent=2))
+    whole.rename(lake / "paths.json")
