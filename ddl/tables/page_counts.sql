@@ -18,7 +18,7 @@ CREATE TABLE page_counts (
     views bigint COMMENT 'Views of the page in the window',
     users bigint COMMENT 'Distinct users among them: cardinality of users_sketch, to within a standard error of 0.8%',
     users_sketch binary COMMENT 'The users as a HyperLogLog of Trino with 2^14 registers: merge(cast(users_sketch as hyperloglog))',
-    batch string COMMENT 'The batch of the stream that wrote the row; if it is processed again, it replaces what it added',
+    batch string COMMENT 'The batch of the stream that wrote the row; if it is processed again, it replaces what it added; archive/ of a rebuild',
     views_before bigint COMMENT 'Views without those of that batch',
     window_date date COMMENT 'Day of window_start in UTC; a partition'
 )

@@ -1,6 +1,8 @@
 """Page views: JSON views and lines of page transitions -> views and visitors per window and page."""
 
-from datetime import UTC, datetime, timedelta
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -10,19 +12,28 @@ from clickstream.transforms import fields, hyperloglog, json_records, texts, tim
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "page_views"
+REBUILD_SOURCE: Source = "page_counts"  # of what a rebuild quarantines: no replay, or it would count twice
 ALL_PAGES = transitions.ALL_PAGES
 KEY = ("window_start", "window_seconds", "page", "window_date")
 MOST_COUNTED = 2**63 - 1  # views of a page or window: what a bigint holds; more than that stays at it
 MOST_STARTS = 1000  # windows that a condition lists one by one
 
 COUNTS = {"written": "sum(records)"}
+DUPLICATES = {"duplicate": "count_if(is_duplicate)"}
+
+HOUR = timedelta(hours=1)  # to which the raw archive knows arrivals
+VERSION = "version"  # snapshot property of page_counts: of the counts that were sent last
+REBUILT = "rebuilt_"  # likewise, with a window's length: each date that was rebuilt, and of arrivals before which hour
+LONGEST_UNREAD = timedelta(
+    days=31 + 365
+)  # from a view to its reading: the longest lateness, Kinesis's longest retention
 
 _NOT_TEXT = r'^(-?\d.*|"-?Infinity"|true|false|[\[{].*)\z'  # as json_tuple writes what is no text
 
 
-def validate(lines: DataFrame, allowed_lateness: timedelta) -> DataFrame:
+def validate(lines: DataFrame, allowed_lateness: timedelta, arrived_within: timedelta = timedelta()) -> DataFrame:
     """Parse ``schemas.RAW_LINE`` and add the reasons to quarantine a row, if any; row-wise."""
-    return lines.transform(parse).transform(with_reasons, rules(allowed_lateness))
+    return lines.transform(parse).transform(with_reasons, rules(allowed_lateness, arrived_within))
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -49,8 +60,11 @@ def parse(lines: DataFrame) -> DataFrame:
     )
 
 
-def rules(allowed_lateness: timedelta) -> Rules:
-    """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise."""
+def rules(allowed_lateness: timedelta, arrived_within: timedelta = timedelta()) -> Rules:
+    """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise.
+
+    A row arrived within that time after its ``arrived_at``; what may have been in time, was.
+    """
     is_view, is_transition = F.col("is_object"), F.coalesce("is_transition", F.lit(False))
     is_other = ~is_view & ~is_transition
     has_page = F.col("page").isNotNull()
@@ -70,9 +84,59 @@ def rules(allowed_lateness: timedelta) -> Rules:
         "event_time_not_a_time": ~is_view | ~F.col("has_event_time") | ~is_untimed,
         "event_time_out_of_range": is_other
         | is_untimed
-        | times.is_plausible(F.unix_millis("viewed_at"), F.col("arrived_at")),
+        | times.is_plausible(F.unix_millis("viewed_at"), F.col("arrived_at") + F.lit(arrived_within)),
         "late": is_other | is_untimed | (F.col("viewed_at") >= F.col("arrived_at") - F.lit(allowed_lateness)),
     }
+
+
+def with_range(views: DataFrame, window: timedelta, start: date | None, end: date) -> DataFrame:
+    """Add whether a valid view is_out_of_range: its window begins on none of the days ``start..end``; row-wise."""
+    is_in_range = times.is_in_range(_window_date(window), start, end)
+    return views.withColumn("is_out_of_range", F.col("reasons").isNull() & ~is_in_range)
+
+
+def dates(views: DataFrame, window: timedelta) -> list[date]:
+    """Collect the dates that the views' windows begin on."""
+    return [row[0] for row in views.select(_window_date(window)).distinct().collect()]
+
+
+def last_whole_date(hour: datetime, window: timedelta, allowed_lateness: timedelta) -> date:
+    """Return the last date of which every view that is not late has arrived an hour before this one began."""
+    return (hour - HOUR - allowed_lateness - window).date() - timedelta(days=1)
+
+
+def rebuilt_properties(
+    latest: Mapping[str, str], rebuilt: Iterable[date], hour: datetime, window: timedelta
+) -> dict[str, str]:
+    """Return the snapshot properties of a rebuild of dates, from all that arrived before an hour.
+
+    They keep what the stream goes on from, but for dates whose views nobody can read any more.
+    """
+    known = _rebuilt(latest, window) | {str(day): hour.isoformat() for day in rebuilt}
+    oldest = str((hour - LONGEST_UNREAD).date())
+    kept = {day: until for day, until in sorted(known.items()) if day >= oldest}
+    return carried_properties(latest) | {f"{REBUILT}{_seconds(window)}": json.dumps(kept, separators=(",", ":"))}
+
+
+def carried_properties(latest: Mapping[str, str]) -> dict[str, str]:
+    """Return the snapshot properties of the latest commit that the next one keeps."""
+    return {name: value for name, value in latest.items() if name == VERSION or name.startswith(REBUILT)}
+
+
+def with_duplicates(views: DataFrame, latest: Mapping[str, str], window: timedelta) -> DataFrame:
+    """Add whether a view is_duplicate: a rebuild of its window's date has read it in the raw archive; row-wise."""
+    days_by_hour: dict[str, list[date]] = {}
+    for day, hour in _rebuilt(latest, window).items():
+        days_by_hour.setdefault(hour, []).append(date.fromisoformat(day))
+    is_duplicate = F.lit(False)
+    for hour, days in days_by_hour.items():
+        is_before = F.col("arrived_at") < F.lit(datetime.fromisoformat(hour))
+        is_duplicate |= _window_date(window).isin(days) & is_before
+    return views.withColumn("is_duplicate", is_duplicate)
+
+
+def _rebuilt(latest: Mapping[str, str], window: timedelta) -> dict[str, str]:
+    return dict(json.loads(latest.get(f"{REBUILT}{_seconds(window)}", "{}")))
 
 
 def per_window(views: DataFrame, window: timedelta) -> DataFrame:
@@ -162,6 +226,10 @@ def _moment(unix_seconds: int) -> Column:
 
 def _window_start(window: timedelta) -> Column:
     return F.timestamp_seconds(F.expr(f"unix_seconds(viewed_at) div {_seconds(window)} * {_seconds(window)}"))
+
+
+def _window_date(window: timedelta) -> Column:
+    return F.to_date(_window_start(window))
 
 
 def _seconds(window: timedelta) -> int:
