@@ -71,21 +71,22 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Add a batch to the counts and send on what they are now; what an earlier attempt has added is replaced."""
     spark = batch.lines.sparkSession
-    latest = iceberg.latest_commit(spark, arguments.page_counts_table)
-    version = kinesis_sink.next_version(int(latest.properties.get("version", 0)) if latest else 0)
     with (
         open_load(spark, page_views.SOURCE, arguments.quarantine_table) as load,
-        iceberg.open_branch(
-            spark,
-            arguments.page_counts_table,
-            schemas.PAGE_COUNTS,
-            {**batch.snapshot_properties, "version": str(version)},
-        ) as table,
+        iceberg.open_branch(spark, arguments.page_counts_table, schemas.PAGE_COUNTS) as table,
     ):
+        # As of the branch, or it is not published.
+        latest = iceberg.latest_properties(spark, arguments.page_counts_table)
+        version = kinesis_sink.next_version(int(latest.get(page_views.VERSION, 0)))
+        carried = page_views.carried_properties(latest) | {page_views.VERSION: str(version)}
+        table.snapshot_properties = carried | batch.snapshot_properties
         validated = batch.lines.transform(page_views.validate, arguments.allowed_lateness)
         new = load.persist(validated.transform(batch.with_unprocessable))
+        views = load.counted(
+            new.valid.transform(page_views.with_duplicates, latest, arguments.window), page_views.DUPLICATES
+        )
         touched = page_views.is_touched(new.valid, arguments.window)
-        per_window = new.valid.transform(page_views.per_window, arguments.window)
+        per_window = views.where("not is_duplicate").transform(page_views.per_window, arguments.window)
         added = per_window.transform(page_views.added, table.stored(touched), batch.name)
         changed = load.staged(load.counted(added, page_views.COUNTS))
         table.delete(changed.select(*page_views.KEY))

@@ -99,6 +99,12 @@ READERS = {  # stream -> reader, by its name in the settings -> the lines that i
         "page_views_stream": lambda spark, _, lines: valid(
             spark, lines, lambda rows: page_views.validate(rows, LATENESS), IS_VALID_BUT_FOR_ITS_TIME
         ),
+        "page_counts_batch": lambda spark, _, lines: valid(
+            spark,
+            archived(lines),
+            lambda rows: page_views.validate(rows, LATENESS, page_views.HOUR),
+            IS_VALID_BUT_FOR_ITS_TIME,
+        ),
     },
     "clicks": {
         "sessions_stream": lambda spark, form, lines: valid(

@@ -11,10 +11,12 @@ from typing import Any
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 import clickstream_batch
 import events_batch
 import maintain
+import page_counts_batch
 import replay
 import sessions_batch
 from clickstream import schemas
@@ -54,6 +56,11 @@ class Trial:
         return self.table("session_events")
 
     @cached_property
+    def page_counts_table(self) -> str:
+        """Make the table where it is first asked for."""
+        return self.table("page_counts")
+
+    @cached_property
     def sessions_table(self) -> str:
         """Make the table where it is first asked for."""
         return self.table("sessions")
@@ -81,6 +88,11 @@ class Trial:
         """Run the job and return its counts."""
         paths = {"raw_path": str(self.raw), "clickstream_path": self.clickstream_path}
         return self._run(clickstream_batch, paths | arguments)
+
+    def page_counts_batch(self, **arguments: Any) -> Row:
+        """Run the job and return its counts."""
+        paths = {"raw_path": str(self.raw), "page_counts_table": self.page_counts_table}
+        return self._run(page_counts_batch, paths | arguments)
 
     def sessions_batch(self, **arguments: Any) -> Row:
         """Run the job and return its counts; for events, let events_batch find what was sent since it ran last."""
@@ -138,6 +150,11 @@ class Trial:
     def sessions(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""
         return self._rows_of(self.sessions_table)
+
+    def page_counts(self) -> list[Row]:
+        """Read the table as text and numbers, in a total order: sketches in hexadecimal."""
+        self.spark.sql(f"refresh table {self.page_counts_table}")  # a stream has sessions of its own, which write
+        return plain(self.spark.table(self.page_counts_table).withColumn("users_sketch", F.hex("users_sketch")))
 
     def clickstream(self) -> list[Row]:
         """Read the table as text and numbers, in a total order."""

@@ -15,7 +15,7 @@ CREATE TABLE quarantine (
     arrived_at timestamp COMMENT 'When it reached the stream, or the raw archive (to the hour), in UTC',
     quarantined_at timestamp COMMENT 'When it was quarantined, in UTC',
     replayed_at timestamp COMMENT 'When replay has loaded it after all, in UTC; null until then',
-    source string COMMENT 'Whose rules it breaks: events, clickstream, page_views, session_events, live_sessions; a partition',
+    source string COMMENT 'Whose rules it breaks: events, clickstream, page_views, page_counts, session_events, live_sessions; a partition',
     arrived_date date COMMENT 'Day of arrived_at in UTC; a partition'
 )
 PARTITIONED BY (source, arrived_date)

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 Rules = Mapping[str, Column]  # the reason a row is quarantined for -> what has to hold for it
-Source = Literal["events", "clickstream", "page_views", "session_events", "live_sessions"]
+Source = Literal["events", "clickstream", "page_views", "page_counts", "session_events", "live_sessions"]
 """Whose rows the quarantine holds; a job cannot write another, and ``replay`` takes each or says why not."""
 UNPROCESSABLE = "unprocessable"  # the reason of a record that breaks no rule and fails its batch; the error follows it
 

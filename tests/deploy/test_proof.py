@@ -159,6 +159,8 @@ def send(account):
         account.client("s3").put_object(Bucket=account.bucket("lake"), Key=key, Body="\n".join(records).encode())
         for record in records:
             account.client("kinesis").put_record(StreamName=name, Data=record, PartitionKey="ada")
+    key, viewed = "raw/page_views/arrived=2024-03-17/10/a.jsonl", visit("ada", page_url="/home")  # a date that is over
+    account.client("s3").put_object(Bucket=account.bucket("lake"), Key=key, Body=viewed.encode())
 
 
 def test_a_job_makes_the_calls_that_its_role_allows_and_has_no_other_grants(account, requests):
@@ -177,6 +179,7 @@ def test_a_job_makes_the_calls_that_its_role_allows_and_has_no_other_grants(acco
         ("sessions_batch", "--source", "visits", "--raw_path", f"{lake}/raw/clickstream"),
         ("sessions_batch",),
         ("clickstream_batch",), ("events_stream",), ("sessions_stream",), ("page_views_stream",),
+        ("page_counts_batch",),
         *[("replay", "--source", source, f"--{name}", places[name]) for source, name in replay.NEEDS.items()],
         ("maintain",),
     ]  # fmt: skip

@@ -219,6 +219,12 @@ def latest_commit(spark: SparkSession, table: str) -> Commit | None:
     return Commit(latest["properties"], is_current and latest["snapshot"] == oldest.parentId())
 
 
+def latest_properties(spark: SparkSession, table: str) -> Mapping[str, str]:
+    """Return the snapshot properties of the latest run; none of a table that no run has written to."""
+    latest = latest_commit(spark, table)
+    return latest.properties if latest else {}
+
+
 def rollback_to(spark: SparkSession, table: str, properties: Mapping[str, str]) -> bool:
     """Make the latest snapshot with these properties current again; return whether it is still there."""
     name = full_name(spark, table)

@@ -1,29 +1,39 @@
 """Page views: JSON views and lines of page transitions -> views and visitors per window and page."""
 
-from datetime import UTC, datetime, timedelta
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import fields, json_records, texts, times, transitions
+from clickstream.transforms import fields, hyperloglog, json_records, texts, times, transitions
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "page_views"
+REBUILD_SOURCE: Source = "page_counts"  # of what a rebuild quarantines: no replay, or it would count twice
 ALL_PAGES = transitions.ALL_PAGES
 KEY = ("window_start", "window_seconds", "page", "window_date")
-SKETCH = 14  # 2^14 registers: a standard error of 0.8% in 16 KiB, less of both for few visitors
 MOST_COUNTED = 2**63 - 1  # views of a page or window: what a bigint holds; more than that stays at it
 MOST_STARTS = 1000  # windows that a condition lists one by one
 
 COUNTS = {"written": "sum(records)"}
+DUPLICATES = {"duplicate": "count_if(is_duplicate)"}
+
+HOUR = timedelta(hours=1)  # to which the raw archive knows arrivals
+VERSION = "version"  # snapshot property of page_counts: of the counts that were sent last
+REBUILT = "rebuilt_"  # likewise, with a window's length: each date that was rebuilt, and of arrivals before which hour
+LONGEST_UNREAD = timedelta(
+    days=31 + 365
+)  # from a view to its reading: the longest lateness, Kinesis's longest retention
 
 _NOT_TEXT = r'^(-?\d.*|"-?Infinity"|true|false|[\[{].*)\z'  # as json_tuple writes what is no text
 
 
-def validate(lines: DataFrame, allowed_lateness: timedelta) -> DataFrame:
+def validate(lines: DataFrame, allowed_lateness: timedelta, arrived_within: timedelta = timedelta()) -> DataFrame:
     """Parse ``schemas.RAW_LINE`` and add the reasons to quarantine a row, if any; row-wise."""
-    return lines.transform(parse).transform(with_reasons, rules(allowed_lateness))
+    return lines.transform(parse).transform(with_reasons, rules(allowed_lateness, arrived_within))
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -50,8 +60,11 @@ def parse(lines: DataFrame) -> DataFrame:
     )
 
 
-def rules(allowed_lateness: timedelta) -> Rules:
-    """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise."""
+def rules(allowed_lateness: timedelta, arrived_within: timedelta = timedelta()) -> Rules:
+    """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise.
+
+    A row arrived within that time after its ``arrived_at``; what may have been in time, was.
+    """
     is_view, is_transition = F.col("is_object"), F.coalesce("is_transition", F.lit(False))
     is_other = ~is_view & ~is_transition
     has_page = F.col("page").isNotNull()
@@ -71,21 +84,69 @@ def rules(allowed_lateness: timedelta) -> Rules:
         "event_time_not_a_time": ~is_view | ~F.col("has_event_time") | ~is_untimed,
         "event_time_out_of_range": is_other
         | is_untimed
-        | times.is_plausible(F.unix_millis("viewed_at"), F.col("arrived_at")),
+        | times.is_plausible(F.unix_millis("viewed_at"), F.col("arrived_at") + F.lit(arrived_within)),
         "late": is_other | is_untimed | (F.col("viewed_at") >= F.col("arrived_at") - F.lit(allowed_lateness)),
     }
+
+
+def with_range(views: DataFrame, window: timedelta, start: date | None, end: date) -> DataFrame:
+    """Add whether a valid view is_out_of_range: its window begins on none of the days ``start..end``; row-wise."""
+    is_in_range = times.is_in_range(_window_date(window), start, end)
+    return views.withColumn("is_out_of_range", F.col("reasons").isNull() & ~is_in_range)
+
+
+def dates(views: DataFrame, window: timedelta) -> list[date]:
+    """Collect the dates that the views' windows begin on."""
+    return [row[0] for row in views.select(_window_date(window)).distinct().collect()]
+
+
+def last_whole_date(hour: datetime, window: timedelta, allowed_lateness: timedelta) -> date:
+    """Return the last date of which every view that is not late has arrived an hour before this one began."""
+    return (hour - HOUR - allowed_lateness - window).date() - timedelta(days=1)
+
+
+def rebuilt_properties(
+    latest: Mapping[str, str], rebuilt: Iterable[date], hour: datetime, window: timedelta
+) -> dict[str, str]:
+    """Return the snapshot properties of a rebuild of dates, from all that arrived before an hour.
+
+    They keep what the stream goes on from, but for dates whose views nobody can read any more.
+    """
+    known = _rebuilt(latest, window) | {str(day): hour.isoformat() for day in rebuilt}
+    oldest = str((hour - LONGEST_UNREAD).date())
+    kept = {day: until for day, until in sorted(known.items()) if day >= oldest}
+    return carried_properties(latest) | {f"{REBUILT}{_seconds(window)}": json.dumps(kept, separators=(",", ":"))}
+
+
+def carried_properties(latest: Mapping[str, str]) -> dict[str, str]:
+    """Return the snapshot properties of the latest commit that the next one keeps."""
+    return {name: value for name, value in latest.items() if name == VERSION or name.startswith(REBUILT)}
+
+
+def with_duplicates(views: DataFrame, latest: Mapping[str, str], window: timedelta) -> DataFrame:
+    """Add whether a view is_duplicate: a rebuild of its window's date has read it in the raw archive; row-wise."""
+    days_by_hour: dict[str, list[date]] = {}
+    for day, hour in _rebuilt(latest, window).items():
+        days_by_hour.setdefault(hour, []).append(date.fromisoformat(day))
+    is_duplicate = F.lit(False)
+    for hour, days in days_by_hour.items():
+        is_before = F.col("arrived_at") < F.lit(datetime.fromisoformat(hour))
+        is_duplicate |= _window_date(window).isin(days) & is_before
+    return views.withColumn("is_duplicate", is_duplicate)
+
+
+def _rebuilt(latest: Mapping[str, str], window: timedelta) -> dict[str, str]:
+    return dict(json.loads(latest.get(f"{REBUILT}{_seconds(window)}", "{}")))
 
 
 def per_window(views: DataFrame, window: timedelta) -> DataFrame:
     """Count records and views, and sketch who viewed, per window and page; windows are laid from 1970 on."""
     return (
         views
-        .groupBy(_window_start(window).alias("window_start"), F.lit(_seconds(window)).alias("window_seconds"), "page")
-        .agg(
-            F.count(F.lit(1)).alias("records"),
-            _sum("views").alias("views"),
-            F.hll_sketch_agg("user_id", SKETCH).alias("users_sketch"),
-        )
+        .withColumn("window_start", _window_start(window))
+        .transform(hyperloglog.per_key, ("window_start", "page"), users="user_id")
+        .withColumn("window_seconds", F.lit(_seconds(window)))
+        .withColumn("views", _counted(F.col("views")))
         .withColumn("window_date", F.to_date("window_start"))
     )
 
@@ -103,8 +164,8 @@ def added(new: DataFrame, stored: DataFrame, batch: str) -> DataFrame:
         .withColumn("batch", F.lit(batch))
         .withColumn("views_before", F.coalesce("before", F.lit(0)))
         .withColumn("views", _counted(F.col("views").cast("decimal(20)") + F.col("views_before")))
-        .withColumn("users_sketch", F.coalesce(F.hll_union("users_sketch", "known_sketch"), "users_sketch"))
-        .withColumn("users", F.hll_sketch_estimate("users_sketch"))
+        .withColumn(hyperloglog.SKETCHES, F.array_compact(F.array_append(hyperloglog.SKETCHES, F.col("known_sketch"))))
+        .transform(hyperloglog.with_users)
         .select(*schemas.PAGE_COUNTS.names, "records")
     )
 
@@ -124,10 +185,12 @@ def live(changed: DataFrame, windows: DataFrame) -> DataFrame:
     columns = ("page", "window_start", "window_seconds", "views", "users", "pages")
     window = ("window_start", "window_seconds")
     touched = windows.join(changed.select(*window).distinct(), [*window], "left_semi")
-    whole = touched.groupBy(*window).agg(
-        _sum("views").alias("views"),
-        F.hll_sketch_estimate(F.hll_union_agg("users_sketch")).alias("users"),
-        F.count("page").alias("pages"),
+    whole = (
+        touched
+        .transform(hyperloglog.per_key, window, users="users_sketch")
+        .transform(hyperloglog.with_users)
+        .withColumn("views", _counted(F.col("views")))
+        .withColumnRenamed("records", "pages")
     )
     rows = changed.withColumn("pages", F.lit(1)).select(*columns)
     rows = rows.unionByName(whole.withColumn("page", F.lit(ALL_PAGES)).select(*columns))
@@ -152,10 +215,6 @@ def _is_text(name: str) -> Column:
     return (F.length(name) > 0) & ~F.col(name).rlike(texts.CONTROL_CHARACTER)
 
 
-def _sum(views: str) -> Column:
-    return _counted(F.sum(F.col(views).cast("decimal(20)")))
-
-
 def _counted(views: Column) -> Column:
     """Turn a sum that is exact into a bigint, which ends at ``MOST_COUNTED``."""
     return F.least(views, F.lit(MOST_COUNTED)).cast("bigint")
@@ -167,6 +226,10 @@ def _moment(unix_seconds: int) -> Column:
 
 def _window_start(window: timedelta) -> Column:
     return F.timestamp_seconds(F.expr(f"unix_seconds(viewed_at) div {_seconds(window)} * {_seconds(window)}"))
+
+
+def _window_date(window: timedelta) -> Column:
+    return F.to_date(_window_start(window))
 
 
 def _seconds(window: timedelta) -> int:

@@ -4,14 +4,14 @@
 
 import json
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pytest
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import json_records, page_views
+from clickstream.transforms import hyperloglog, json_records, page_views
 
 NOON = datetime(2024, 3, 17, 12)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -166,12 +166,35 @@ def test_only_windows_with_changes_are_sent(spark):
         (NOON, 3600, "/a", 5),  # <- of another length
         (NOON - MINUTE, 60, "/a", 6),
     ]
-    sketch = "hll_sketch_agg(cast(null as string), 14) as users_sketch"
     stored = spark.createDataFrame(rows, "window_start timestamp, window_seconds int, page string, views bigint")
-    stored = stored.groupBy(*stored.columns).agg(F.expr(sketch), F.lit(1).alias("users"))
+    stored = stored.withColumn("users_sketch", F.lit(hyperloglog.EMPTY)).withColumn("users", F.lit(0))
     changed = stored.where("page = '/a' and window_seconds = 60 and views = 3")
     sent = page_views.live(changed, stored).collect()
     assert {(row.page, row.window_start, row.window_seconds, row.views) for row in sent} == {
         ("/a", "2024-03-17T12:00:00.000Z", 60, 3),
         ("*", "2024-03-17T12:00:00.000Z", 60, 7),
     }
+
+
+def test_a_rebuilt_date_is_known_as_long_as_a_stream_may_hold_views_of_it():
+    hour = datetime(2024, 3, 20, 7, tzinfo=UTC)
+    latest = {"version": "5", "query": "q", "rebuilt_3600": "{}"}
+    first = page_views.rebuilt_properties(latest, [date(2022, 3, 20), date(2024, 3, 17)], hour, MINUTE)
+    assert first == {
+        "version": "5",
+        "rebuilt_3600": "{}",
+        "rebuilt_60": '{"2024-03-17":"2024-03-20T07:00:00+00:00"}',  # <- and none of 2022
+    }
+    again = page_views.rebuilt_properties(first, [date(2024, 3, 18)], hour + timedelta(days=1), MINUTE)
+    assert json.loads(again["rebuilt_60"]) == {
+        "2024-03-17": "2024-03-20T07:00:00+00:00",
+        "2024-03-18": "2024-03-21T07:00:00+00:00",
+    }
+    late = page_views.rebuilt_properties(again, [], hour + timedelta(days=396 - 2), MINUTE)
+    assert json.loads(late["rebuilt_60"]).keys() == {"2024-03-18"}
+
+
+def test_a_date_is_over_when_its_last_view_has_arrived():
+    for hour, last in ((1, 15), (2, 15), (3, 16)):  # <- at 02:00 a view of 23:59:59 may just have arrived, late
+        now = datetime(2024, 3, 17, hour, tzinfo=UTC)
+        assert page_views.last_whole_date(now, MINUTE, timedelta(minutes=60)) == date(2024, 3, last)
