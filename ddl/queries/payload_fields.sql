@@ -1,5 +1,5 @@
 -- What stands in the payload: payments and their amounts, by currency.
--- One row: a currency; null where the payload has none. Amounts that are not numbers are counted and left out.
+-- One row: a currency, null where the payload has none. Amounts that are not numbers are counted and left out.
 -- Reads events. Parameters: the days, the event type, and the fields: '$.geo.country' is a field of an object,
 -- '$.items[0].sku' one of the first object of an array.
 WITH payments AS (

@@ -1,5 +1,5 @@
 -- Why rows were quarantined, and an example of each: what to fix first.
--- One row: a source and a reason; a row that breaks two rules is in two of them.
+-- One row: a source and a reason. A quarantined row that breaks two rules is in two of them.
 -- Reads quarantine. Parameters: the first day.
 SELECT
     source,

@@ -1,5 +1,5 @@
--- Who comes back: of the users whose first session began in a week, how many had another one 1, 2, 3 … weeks later.
--- One row: a week of first sessions (its Monday), and a number of weeks after it; weeks in which nobody came back, too.
+-- Who comes back: of the users whose first session began in a week, how many had another one in each week after it.
+-- One row: a week of first sessions (its Monday), and a number of weeks after it, also if nobody came back in that one.
 -- Reads sessions. Parameters: the days, from a Monday to a Sunday. Users who were there before are in no row.
 WITH weeks AS (
     SELECT

@@ -1,5 +1,5 @@
 -- How long users take from one event to another: here from their first signup to the first order after it.
--- One row: all users with a signup; how many of them ordered, and the time that half and nine in ten of those took.
+-- One row: all users with a signup, how many of them ordered, and the time that half and nine in ten of those took.
 -- Reads events. Parameters: the days, and both event types, each twice.
 WITH both_events AS (
     SELECT

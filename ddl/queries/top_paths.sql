@@ -1,6 +1,6 @@
 -- Which ways people take: the 20 most frequent sequences of the first five pages of a session.
--- One row: a sequence, and the sessions that began with it. Pages are without query strings; one that is loaded again
--- counts once; sessions without a page are left out.
+-- One row: a sequence, and the sessions that began with it. Pages are without query strings, one that is loaded again
+-- counts once, and sessions without a page are left out.
 -- Reads session_events. Parameters: the days on which sessions began.
 WITH pages AS (
     SELECT

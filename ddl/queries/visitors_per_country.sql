@@ -1,5 +1,5 @@
 -- Where visitors came from, day by day: the five countries of most visitors.
--- One row: a day and a country; its visitors, their visits, and the pages that they saw, without query strings.
+-- One row: a day and a country, its visitors, their visits, and the pages that they saw, without query strings.
 -- Reads clickstream. Parameters: the days.
 WITH per_country AS (
     SELECT

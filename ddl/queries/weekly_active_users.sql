@@ -1,5 +1,5 @@
--- How many users are active in a week and on a day of it; stickiness is daily by weekly users.
--- One row: a week (its Monday) with sessions; a user is active on the days, in UTC, on which a session begins.
+-- How many users are active in a week and on a day of it. Stickiness is daily by weekly users.
+-- One row: a week (its Monday) with sessions. A user is active on the days, in UTC, on which a session begins.
 -- Reads sessions. Parameters: the days, from a Monday to a Sunday: daily users are the average of seven days.
 WITH active AS (
     SELECT DISTINCT

@@ -120,7 +120,7 @@ VISITS = [  # user, time, type, page, referrer, country
     ("bob", "03-17", "page_view", "/", None, "DE"),
     *((user, "03-17", "page_view", "/", None, country)
       for user, country in [("cyd", "FR"), ("dan", "BR"), ("eve", "US"), ("fay", "JP"), ("guy", "MX")]),
-    ("ada", "03-18 00:00:00.000", "page_view", "/", None, "FR"),
+    ("ada", "03-18 00:00:00.000", "page_view", "/", "not a URL", "FR"),
     ("ada", "03-20", "page_view", f"{SHOP}/a", "https://www.google.com/", "DE"),
     ("ada", "03-21 10:00", "page_view", f"{SHOP}/b", "https://t.co/x9", "DE"),
     ("ada", "03-21 10:05", "page_view", f"{SHOP}/c", f"{SHOP}/b", "DE"),
@@ -436,3 +436,4 @@ def test_a_query_says_what_it_answers_and_what_to_change(name):
     assert all(line.startswith("-- ") for line in header)
     assert header[1].startswith("-- One row: ")
     assert re.search(r"^-- Reads \w+\. Parameters: ", "\n".join(header), re.MULTILINE)
+    assert ";" not in FILES[name]  # where a console may cut it
