@@ -4,7 +4,7 @@
 -- Usage:
 --   select count(distinct page) as pages, sum(views) as views
 --   from page_counts
---   where window_date = date '2024-03-17'
+--   where window_date = date '2024-03-17' and window_seconds = 60
 -- Usage: users over any span of windows and pages; sketches of one's own, by approx_set, have fewer registers and cannot
 -- be merged with these
 --   select window_date, cardinality(merge(cast(users_sketch as hyperloglog))) as users
