@@ -1,5 +1,6 @@
 """The commands of the README, the runbook and the bench's page, typed as they stand there."""
 
+import json
 import re
 import subprocess
 import sys
@@ -32,6 +33,25 @@ def typed(command, lake):
     """Do it in another lake than the developer's own."""
     done = shell(command.replace(".local/", f"{lake}/").replace("-m local", f"-m local --lake {lake}"), ROOT)
     assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+@is_readmes_python
+def test_the_first_event_becomes_the_row_and_the_answer_that_follow(tmp_path):
+    page = (ROOT / "README.md").read_text()
+    (sent, row), (query,) = (re.findall(f"```{kind}\n(.*?)\n```", page, re.DOTALL) for kind in ("json", "sql"))
+    archive = tmp_path / "raw" / "arrived=2024-03-17" / "11"
+    archive.mkdir(parents=True)
+    (archive / "a.jsonl").write_text(f"{sent}\n{sent}\n")
+    local = [sys.executable, "-m", "local", "--lake", str(tmp_path / "lake")]
+    tables = ("--events_table", "events", "--quarantine_table", "quarantine")
+    subprocess.run([*local, "run", "events_batch", "--raw_path", tmp_path / "raw", *tables], cwd=ROOT, check=True)
+
+    def answer(*arguments):
+        asked = subprocess.run([*local, "sql", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)
+        return asked.stdout
+
+    assert json.loads(answer("--format", "json", "select * from events")) == [json.loads(row) | {"payload": sent}]
+    assert answer(query) in page
 
 
 def test_every_make_target_is_in_the_makefile():
