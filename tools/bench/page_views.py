@@ -36,7 +36,7 @@ HOW = """\
   estimated, and what a batch holds in memory is what Spark spills.
 - CPU: views that are in memory are counted by window and page, and written nowhere: without users, with DataSketches'
   HLL of Spark (what Athena cannot read) and with Trino's, in turn, after a first round that is not counted; of Java and
-  Python together, the median. Few users: 1,000 windows and pages with 1,000 views each; many: 100,000 with 10.
+  Python together, the median. Few: 1,000 windows and pages with 1,000 views each; many: 100,000 with 10.
 """
 
 
