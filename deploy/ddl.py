@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
+
+from clickstream.runtime.arguments import EARLIEST_DATE
 
 FOLDER = Path(__file__).parent.parent / "ddl"
 TIMESTAMP = re.compile(r"\btimestamp\b")
@@ -50,9 +53,10 @@ def tables(lake: str) -> list[Table]:
     return [read(text) for text in texts(lake)]
 
 
-def texts(lake: str) -> list[str]:
-    """Return the statements of ``ddl/tables`` for a lake."""
-    return [path.read_text().replace("${lake}", lake) for path in sorted(FOLDER.glob("tables/*.sql"))]
+def texts(lake: str, go_live: date = EARLIEST_DATE) -> list[str]:
+    """Return the statements of ``ddl/tables`` for a lake whose projected partitions begin at a day."""
+    paths = sorted(FOLDER.glob("tables/*.sql"))
+    return [path.read_text().replace("${lake}", lake).replace("${go_live}", f"{go_live}") for path in paths]
 
 
 def spark_create(table: Table) -> str:

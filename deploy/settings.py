@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
+from clickstream.runtime.arguments import EARLIEST_DATE
 from deploy import job_arguments
 from deploy.errors import SettingsError
 
@@ -119,9 +121,10 @@ class Export(Section):
 
 
 class Athena(Section):
-    """The workgroup of Athena."""
+    """The workgroup of Athena, and what it sees."""
 
     workgroup: Name
+    go_live: Annotated[date, Field(ge=EARLIEST_DATE)]
     scan_limit_gb: Annotated[int, Field(ge=1, le=100_000)]
 
 

@@ -145,7 +145,7 @@ def resources(account: Account) -> list[AthenaTable | AthenaView]:
     lake = f"s3://{account.bucket('lake')}"
     views = [path.read_text() for path in sorted(ddl.FOLDER.glob("views/*.sql"))]
     return [
-        *[AthenaTable(ddl.read(text), text, account) for text in ddl.texts(lake)],
+        *[AthenaTable(ddl.read(text), text, account) for text in ddl.texts(lake, account.settings.athena.go_live)],
         *[AthenaView(VIEW_NAME.findall(text)[0], text, account) for text in views],
     ]
 

@@ -1,5 +1,6 @@
--- What happened, how often, and how many users did it: the ten most frequent event types of the last month with data.
--- Narrow created_date to read less.
+-- What happened, how often, and how many users did it: the ten most frequent event types.
+-- One row: an event type.
+-- Reads events. Parameters: the days.
 SELECT
     event_type,
     count(*) AS events,
@@ -8,7 +9,7 @@ SELECT
     min(created_date) AS first_day,
     max(created_date) AS last_day
 FROM events
-WHERE created_date >= (SELECT max(created_date) FROM events) - INTERVAL '30' DAY
+WHERE created_date BETWEEN DATE '2024-03-01' AND DATE '2024-03-31'
 GROUP BY event_type
 ORDER BY events DESC, event_type
 LIMIT 10

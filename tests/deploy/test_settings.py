@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import importlib
 import re
+from datetime import date
 
 import pytest
 import yaml
@@ -199,6 +200,8 @@ SENTENCES = [
     ({"dynamodb": {"live_sessions": {"ttl_days": 0}}}, "dynamodb.live_sessions.ttl_days must be greater than or equal"),
     ({"dynamodb": {"live_sessions": {"key": []}}}, "dynamodb.live_sessions.key must have at least 1 item"),
     ({"exports": {"page_views": {"buffer_seconds": 5}}}, "exports.page_views.buffer_seconds must be greater than or"),
+    ({"athena": {"go_live": "soon"}}, "athena.go_live must be a valid date"),
+    ({"athena": {"go_live": date(1999, 12, 31)}}, "athena.go_live must be greater than or equal to 2000-01-01"),
     ({"athena": {"scan_limit_gb": 0}}, "athena.scan_limit_gb must be greater than or equal to 1, not 0"),
     ({"table_optimizers": {"run_rate_hours": 1}}, "table_optimizers.run_rate_hours must be greater than or equal to 3"),
     ({"table_optimizers": {"orphan_retention_days": 0}}, "table_optimizers.orphan_retention_days must be greater than"),

@@ -6,13 +6,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickstream import schemas
-from clickstream.transforms import fields, json_records, texts, times, transitions
+from clickstream.transforms import fields, hyperloglog, json_records, texts, times, transitions
 from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "page_views"
 ALL_PAGES = transitions.ALL_PAGES
 KEY = ("window_start", "window_seconds", "page", "window_date")
-SKETCH = 14  # 2^14 registers: a standard error of 0.8% in 16 KiB, less of both for few visitors
 MOST_COUNTED = 2**63 - 1  # views of a page or window: what a bigint holds; more than that stays at it
 MOST_STARTS = 1000  # windows that a condition lists one by one
 
@@ -80,12 +79,10 @@ def per_window(views: DataFrame, window: timedelta) -> DataFrame:
     """Count records and views, and sketch who viewed, per window and page; windows are laid from 1970 on."""
     return (
         views
-        .groupBy(_window_start(window).alias("window_start"), F.lit(_seconds(window)).alias("window_seconds"), "page")
-        .agg(
-            F.count(F.lit(1)).alias("records"),
-            _sum("views").alias("views"),
-            F.hll_sketch_agg("user_id", SKETCH).alias("users_sketch"),
-        )
+        .withColumn("window_start", _window_start(window))
+        .transform(hyperloglog.per_key, ("window_start", "page"), users="user_id")
+        .withColumn("window_seconds", F.lit(_seconds(window)))
+        .withColumn("views", _counted(F.col("views")))
         .withColumn("window_date", F.to_date("window_start"))
     )
 
@@ -103,8 +100,8 @@ def added(new: DataFrame, stored: DataFrame, batch: str) -> DataFrame:
         .withColumn("batch", F.lit(batch))
         .withColumn("views_before", F.coalesce("before", F.lit(0)))
         .withColumn("views", _counted(F.col("views").cast("decimal(20)") + F.col("views_before")))
-        .withColumn("users_sketch", F.coalesce(F.hll_union("users_sketch", "known_sketch"), "users_sketch"))
-        .withColumn("users", F.hll_sketch_estimate("users_sketch"))
+        .withColumn(hyperloglog.SKETCHES, F.array_compact(F.array_append(hyperloglog.SKETCHES, F.col("known_sketch"))))
+        .transform(hyperloglog.with_users)
         .select(*schemas.PAGE_COUNTS.names, "records")
     )
 
@@ -124,10 +121,12 @@ def live(changed: DataFrame, windows: DataFrame) -> DataFrame:
     columns = ("page", "window_start", "window_seconds", "views", "users", "pages")
     window = ("window_start", "window_seconds")
     touched = windows.join(changed.select(*window).distinct(), [*window], "left_semi")
-    whole = touched.groupBy(*window).agg(
-        _sum("views").alias("views"),
-        F.hll_sketch_estimate(F.hll_union_agg("users_sketch")).alias("users"),
-        F.count("page").alias("pages"),
+    whole = (
+        touched
+        .transform(hyperloglog.per_key, window, users="users_sketch")
+        .transform(hyperloglog.with_users)
+        .withColumn("views", _counted(F.col("views")))
+        .withColumnRenamed("records", "pages")
     )
     rows = changed.withColumn("pages", F.lit(1)).select(*columns)
     rows = rows.unionByName(whole.withColumn("page", F.lit(ALL_PAGES)).select(*columns))
@@ -150,10 +149,6 @@ def _without_quotes(column: Column) -> Column:
 
 def _is_text(name: str) -> Column:
     return (F.length(name) > 0) & ~F.col(name).rlike(texts.CONTROL_CHARACTER)
-
-
-def _sum(views: str) -> Column:
-    return _counted(F.sum(F.col(views).cast("decimal(20)")))
 
 
 def _counted(views: Column) -> Column:
