@@ -27,7 +27,7 @@
             legend: {
                 orient: "bottom", columns, labelColor: text, labelFontSize: 12, labelLimit: width / columns - 30, symbolType: "square",
             },
-            range: { category: colours, heatmap: [colour("--page"), colours[0]], ramp: [colour("--page"), colours[0]] },
+            range: { category: colours, heatmap: [colour("--code"), colour("--ramp")] },
         };
     }
 
@@ -39,6 +39,7 @@
             const specification = JSON.parse(figure.querySelector("script").textContent);
             const { view } = await vegaEmbed(figure.querySelector(".picture"), specification, {
                 actions: false, ast: true, renderer: "svg", config: configuration(figure.clientWidth),
+                logLevel: 1, // errors; it warns of heights by rows in pictures as wide as there is room
             });
             views.push(view);
         }

@@ -22,9 +22,6 @@ from local.report.sections import OURS, SECTIONS, Picture, Section
 
 FOLDER = Path(__file__).parent
 DAY = re.compile(r"DATE '\d{4}-\d\d-\d\d'")
-
-FIT = {"type": "fit-x", "contains": "padding"}
-
 Answered = tuple[Section, str, Answer]  # with the text of the query as it was put
 
 
@@ -73,7 +70,8 @@ def replace(place: Path, page: str) -> None:
 def ask(lake: Path | str) -> list[Answered]:
     """Put the query of each section, for the days that there are."""
     days = {name: (first, last) for name, first, last in query.ask(lake, (OURS / "days.sql").read_text()).rows}
-    queries = [with_days(section.query.read_text(), *days[section.days]) for section in SECTIONS]
+    texts = [section.query.read_text().replace("'Europe/Berlin'", "'UTC'") for section in SECTIONS]
+    queries = [with_days(text, *days[section.days]) for section, text in zip(SECTIONS, texts, strict=True)]
     return [(section, text, query.ask(lake, text)) for section, text in zip(SECTIONS, queries, strict=True)]
 
 
@@ -99,7 +97,8 @@ def render(lake: Path | str, answered: list[Answered]) -> str:
 def of_section(section: Section, text: str, answer: Answer) -> str:
     """Return a section: pictures, or the sentence in their place, and the query behind them."""
     rows = rows_of(answer)
-    shown = "".join(of_picture(picture, rows) for picture in section.pictures) if rows else ""
+    is_empty = not any(row[section.measure] for row in rows)
+    shown = "" if is_empty else "".join(of_picture(picture, rows) for picture in section.pictures)
     return Template((FOLDER / "section.html").read_text()).substitute(
         title=html.escape(section.title),
         text=html.escape(section.text),
@@ -111,7 +110,7 @@ def of_section(section: Section, text: str, answer: Answer) -> str:
 
 def of_picture(picture: Picture, rows: list[dict[str, Any]]) -> str:
     """Return a figure: its specification, which page.js draws. No ``<`` in it ends the element that it stands in."""
-    spec = picture({"values": rows}).properties(width="container", autosize=FIT).to_dict()
+    spec = picture({"values": rows}).properties(width="container").to_dict()
     del spec["config"]  # page.js has the reader's colours
     described = json.dumps(spec, ensure_ascii=False).replace("<", "\\u003c")
     return f'<figure><div class="picture"></div><script type="application/json">{described}</script></figure>'

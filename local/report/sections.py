@@ -21,13 +21,15 @@ SESSIONS = "There are no sessions yet: sessions_batch makes them of events."
 class Section:
     """A question and its answer.
 
-    ``days`` is the table whose last weeks are asked for, and ``nothing`` the sentence for an answer without rows.
+    ``days`` is the table whose last weeks are asked for; ``nothing`` is the sentence in the place of pictures where no
+    row has anything in the column ``measure``.
     """
 
     title: str
     text: str
     query: Path
     days: str
+    measure: str
     nothing: str
     pictures: tuple[Picture, ...]
 
@@ -94,14 +96,51 @@ def bounce_rate(data: Data) -> Any:
     )
 
 
+def sessions_per_hour(data: Data) -> Any:
+    """Add up the hours of all days."""
+    return (
+        alt
+        .Chart(data)
+        .transform_calculate(of_day="toNumber(substring(datum.hour, 11, 13))")
+        .mark_bar()
+        .encode(
+            x=alt.X("of_day:O", title="hour of the day, UTC", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("sum(sessions):Q", title="sessions"),
+            tooltip=[
+                alt.Tooltip("of_day:O", title="hour"),
+                alt.Tooltip("sum(sessions):Q", title="sessions", format=","),
+            ],
+        )
+        .properties(height=180)
+    )
+
+
 def funnel(data: Data) -> Any:
     """Compare steps with the first."""
     bars = alt.Chart(data).encode(
-        x=with_room("sessions", data),
+        x=with_room("users", data),
         y=alt.Y("event_type:N", title=None, sort=None),
-        tooltip=["event_type:N", counted("sessions"), percent("ratio")],
+        tooltip=["event_type:N", counted("users"), percent("share_of_first"), percent("share_of_step_before")],
     )
-    return with_labels(bars, alt.Text("ratio:Q", format=".1%"))
+    return with_labels(bars, alt.Text("share_of_first:Q", format=".1%"))
+
+
+def retention(data: Data) -> Any:
+    """Colour the weeks after the first, in which everybody is there."""
+    cells = (
+        alt
+        .Chart(data)
+        .transform_filter("datum.weeks_later > 0")
+        .encode(
+            x=alt.X("weeks_later:O", title="weeks later", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("first_week:O", title=None),
+            tooltip=["first_week:N", "weeks_later:Q", counted("users"), counted("came_back"), percent("retention")],
+        )
+    )
+    colour = alt.Color("retention:Q", legend=None, scale=alt.Scale(domainMin=0))
+    return alt.layer(
+        cells.mark_rect().encode(color=colour), cells.mark_text().encode(text=alt.Text("retention:Q", format=".0%"))
+    ).properties(height=alt.Step(32))
 
 
 def entry_pages(data: Data) -> Any:
@@ -194,6 +233,7 @@ SECTIONS = (
         "By the clock of their producer, in UTC: the seven most frequent types, and all others.",
         OURS / "events_per_day.sql",
         "events",
+        "events",
         EVENTS,
         (events_per_day,),
     ),
@@ -202,21 +242,42 @@ SECTIONS = (
         "Days on which sessions began, and the bounce rate: the share of those with a single event or page.",
         OURS / "sessions_per_day.sql",
         "sessions",
+        "sessions",
         SESSIONS,
         (sessions_per_day, bounce_rate),
     ),
     Section(
-        "Funnel",
-        "How many sessions came as far as each step to a payment, as a share of those that saw a product.",
-        OURS / "funnel.sql",
+        "Sessions by hour of the day",
+        "When sessions began. The query asks hour by hour, and of another time zone where its UTC is replaced.",
+        ANALYSTS / "sessions_per_hour.sql",
         "sessions",
-        "No session has got to the first step yet, an event of the type product.",
+        "sessions",
+        SESSIONS,
+        (sessions_per_hour,),
+    ),
+    Section(
+        "Funnel",
+        "How many users came as far as each step, in this order and within 7 days of the first.",
+        ANALYSTS / "funnel_of_users.sql",
+        "events",
+        "users",
+        "Nobody has got to the first step yet, an event of the type product.",
         (funnel,),
+    ),
+    Section(
+        "Retention",
+        "Of the users whose first session began in the week of a Monday, the share who had another one weeks later.",
+        ANALYSTS / "retention_per_week.sql",
+        "sessions",
+        "weeks_later",
+        "There are no two weeks with sessions yet after which somebody could have come back.",
+        (retention,),
     ),
     Section(
         "Entry pages",
         "The pages that most sessions began on, without what follows ? or # in their addresses.",
         OURS / "entry_pages.sql",
+        "sessions",
         "sessions",
         "No session has a page yet: an event names it as page_url, page or url.",
         (entry_pages,),
@@ -227,6 +288,7 @@ SECTIONS = (
         " hour: minutes are not known.",
         OURS / "lateness.sql",
         "events",
+        "events",
         EVENTS,
         (lateness,),
     ),
@@ -236,6 +298,7 @@ SECTIONS = (
         " table: run reports count them.",
         OURS / "repeated_events.sql",
         "events",
+        "repeated",
         "No event has the event_uuid of another.",
         (repeated,),
     ),
@@ -244,6 +307,7 @@ SECTIONS = (
         "The ten most frequent reasons.",
         ANALYSTS / "quarantined_per_reason.sql",
         "quarantine",
+        "quarantined",
         "Nothing is in the quarantine.",
         (quarantined,),
     ),
@@ -253,6 +317,7 @@ SECTIONS = (
         " Only quarantined rows keep both times: of all records, CloudWatch has EndToEndLatency.",
         OURS / "stream_latency.sql",
         "quarantine",
+        "records",
         "No stream has quarantined a record; other rows do not keep the time of their arrival.",
         (stream_latency,),
     ),

@@ -12,5 +12,4 @@ SELECT
     count_if(turn > 1) AS repeated
 FROM recent
 GROUP BY created_date
-HAVING (SELECT max(turn) FROM recent) > 1
 ORDER BY created_date
