@@ -43,6 +43,10 @@ def parser() -> argparse.ArgumentParser:
     )
     sql.add_argument("query", help='one statement, quoted: "select count(*) from events"')
     commands.add_parser("watch", help="show live sessions and page counts as they come, of simulated clicks and views")
+    report = commands.add_parser("report", help="write a page with pictures of what is in the tables, for a browser")
+    report.add_argument(
+        "--out", type=Path, metavar="FILE", help="report.html in the lake unless said; a lake on s3:// needs it"
+    )
     athena = commands.add_parser("athena", help="the server behind sql: run it here, for other clients of Trino, too")
     athena.add_argument("--port", type=port_number, default=8080, metavar="PORT", help="8080 unless said")
     aws = commands.add_parser("aws", help="AWS on this machine: run its server, with what the stage dev names")
@@ -103,6 +107,10 @@ def main() -> int:
         from local.athena import process  # noqa: PLC0415  # py4j is the server's only
 
         return process.serve_in_foreground(arguments.lake, arguments.port)
+    if arguments.command == "report":
+        from local.report import page  # noqa: PLC0415  # Altair takes half a second
+
+        return page.write(arguments.lake, arguments.out and arguments.out.absolute())
     return query.answer(arguments.lake, arguments.query, arguments.format)
 
 

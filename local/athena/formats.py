@@ -60,7 +60,7 @@ def write_table(answer: Answer) -> None:
     """Print columns that are as wide as their widest value; on a terminal not wider than it."""
     if not answer.columns:
         return
-    table = [["" if value is None else value for value in row] for row in _texts(answer)]
+    table = [["" if value is None else value for value in row] for row in texts(answer)]
     widths = [max(len(line) for value in column for line in value.split("\n")) for column in zip(*table, strict=True)]
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
@@ -74,7 +74,7 @@ def write_table(answer: Answer) -> None:
 
 def write_csv(answer: Answer) -> None:
     """Print comma-separated values as Athena does: all of them in quotes, null empty without quotes."""
-    for row in _texts(answer):
+    for row in texts(answer):
         print(",".join("" if value is None else '"' + value.replace('"', '""') + '"' for value in row))
 
 
@@ -103,7 +103,7 @@ def _shortened(value: str, width: int) -> str:
     return value if len(value) <= width or "\n" in value else value[: width - 1] + "…"
 
 
-def _texts(answer: Answer) -> list[list[str | None]]:
+def texts(answer: Answer) -> list[list[str | None]]:
     """Return the names, then each row as text."""
     kinds = [column["typeSignature"] for column in answer.columns]
     rows = [
