@@ -97,9 +97,6 @@ def main() -> int:
 
         return aws.serve(arguments.port)
     if arguments.command == "watch":
-        if not isinstance(arguments.lake, Path):
-            print("watch: --lake has to be a folder", file=sys.stderr)
-            return 2
         from local import watch  # noqa: PLC0415
 
         return watch.watch(arguments.lake)

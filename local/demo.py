@@ -16,6 +16,7 @@ from lambdas import store
 from local import aws, job, summary
 from local.athena import query
 from local.aws import event_sources
+from local.report import page
 from simulator import Options, arrivals, produce
 from simulator.delivery import Arrival
 
@@ -42,6 +43,9 @@ def main() -> None:
     for name in QUERIES:
         with step(f"ddl/queries/{name}.sql"):
             ask((ROOT / "ddl" / "queries" / f"{name}.sql").read_text())
+    with step("Draw the tables: python -m local report"):
+        if page.write(LAKE.absolute(), None):
+            sys.exit(1)
     print(f"\nDone in {time.monotonic() - began:.0f} s. Ask more:")
     print(f'  .venv/bin/python -m local --lake {LAKE} sql "select ..."')
 

@@ -47,8 +47,11 @@ SIMULATED = {  # stream -> format and rows a second
 }
 
 
-def watch(lake: Path) -> int:
+def watch(lake: Path | str) -> int:
     """Show live sessions and page counts until Ctrl-C, or until a job has failed; return the exit status."""
+    if not isinstance(lake, Path):
+        print(f"watch: {lake} is not a folder", file=sys.stderr)
+        return 1
     logs = lake / "watch"
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
