@@ -1,5 +1,6 @@
 """``make demo``: simulated and real input -> jobs -> tables and live sessions -> the answers to analysts' queries."""
 
+import logging
 import os
 import shutil
 import sys
@@ -26,12 +27,14 @@ time.tzset()
 ROOT = Path(__file__).parent.parent
 LAKE = Path(".local/demo")
 QUARANTINE = ("--quarantine_table", "quarantine")
+SHOWN = 6  # lines of an answer
 QUERIES = ("events_per_type", "visitors_per_country", "quarantined_per_reason")
 
 
 def main() -> None:
     """Fill an empty lake, with all jobs in one Spark, which is most of what a short run costs; and query it."""
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")  # short runs do not earn the second compiler
+    logging.basicConfig(format="%(message)s")  # of jobs warnings only
     shutil.rmtree(LAKE, ignore_errors=True)
     began = time.monotonic()
     with aws.running() as endpoint:
@@ -83,7 +86,8 @@ def stream_clicks(endpoint: str) -> None:
     with step("Find the sessions of 5,000 clicks live: glue_jobs/sessions_stream.py, lambdas/store.py, DynamoDB"):
         put(endpoint, "clicks", arrivals("clicks", clicks))
         run("sessions_stream", *source(endpoint, "clicks"), "--sessions_stream", "sessions")
-        event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
+        with redirect_stdout(StringIO()):  # the function's log
+            event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
         live = {
             (
                 item["user_id"]["S"],
@@ -129,9 +133,15 @@ def run(name: str, *arguments: str) -> None:
 
 
 def ask(sql: str) -> None:
-    """Answer as ``python -m local sql`` does."""
-    if query.answer(LAKE.absolute(), sql, "table"):
+    """Answer as ``python -m local sql`` does, in the first rows."""
+    output = StringIO()
+    with redirect_stdout(output):
+        failed = query.answer(LAKE.absolute(), sql, "table")
+    if failed:
         sys.exit(1)
+    lines = output.getvalue().splitlines()
+    more = [f"… {len(lines) - SHOWN} more rows"] if len(lines) > SHOWN else []
+    print("\n".join(f"  {line}" for line in lines[:SHOWN] + more))
 
 
 @contextmanager
