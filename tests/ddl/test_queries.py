@@ -47,6 +47,7 @@ SESSIONS = [  # user, number, start, (entry page, seconds, events, whether it is
     ("fay", 1, "03-31 00:59:59.999", PLAIN),
     ("fay", 2, "03-31 01:00:00.000", PLAIN),
     ("bob", 4, "03-31 01:30", PLAIN),
+    ("fay", 3, "03-31 01:59:59.999", PLAIN),
     ("bob", 5, "03-31 21:59:59.999", PLAIN),
     ("bob", 6, "03-31 22:00:00.000", PLAIN),  # <- in Berlin the first of April
     ("gus", 1, "04-01 00:00:00.000", PLAIN),
@@ -57,6 +58,7 @@ SESSIONS = [  # user, number, start, (entry page, seconds, events, whether it is
 SESSION_EVENTS = [  # session, day on which it began, type, time, page
     ("ada-4", "03-17", "product", "03-17 23:59:59.999", "/"),
     ("ada-4", "03-17", "view", "03-18 00:00:00.000", "/p?a=1"),
+    ("ada-4", "03-17", "view", "03-18 00:10", None),
     ("ada-4", "03-17", "view", "03-18 00:30", "/p?a=2"),
     ("ada-4", "03-17", "view", "03-18 01:00:00.499", "/cart"),
     ("lea-9", "03-17", "view", "03-17 00:00:00.000", None),
@@ -64,6 +66,8 @@ SESSION_EVENTS = [  # session, day on which it began, type, time, page
       for second, kind in [(0, "product"), (1, "cart"), (2, "checkout"), (3, "payment"), (9, "cart")]),
     *(("without_checkout", "03-19", kind, f"03-19 00:00:0{second}", None)
       for second, kind in [(0, "product"), (1, "cart"), (2, "payment")]),
+    *(("pays_first", "03-19", kind, f"03-19 00:00:0{second}", None)
+      for second, kind in [(0, "product"), (1, "cart"), (2, "payment"), (3, "checkout")]),
     *(("backwards", "03-19", kind, f"03-19 00:00:0{second}", None)
       for second, kind in [(0, "payment"), (1, "checkout"), (2, "cart"), (3, "product")]),
     *(("at_once", "03-19", kind, "03-19 23:59:59.999", None) for kind in ("checkout", "cart", "product")),
@@ -72,7 +76,7 @@ SESSION_EVENTS = [  # session, day on which it began, type, time, page
     ("no_product", "03-19", "cart", "03-19 00:00:00", None),
     *(("same_as_ada-4", "03-21", "view", f"03-21 10:00:0{second}", page)
       for second, page in enumerate(["/", "/p", "/cart"])),
-    *(("six_pages", "03-31", "view", f"03-31 23:59:59.99{second}", page) for second, page in enumerate("xyxyzz")),
+    *(("six_moves", "03-31", "view", f"03-31 23:59:59.99{second}", page) for second, page in enumerate("xyxyzzx")),
     *(("at_one_instant", "03-21", "view", "03-21 10:00", page) for page in ("/x", "/y")),
     *(("one_page", day, "view", day, "/cart") for day in ("03-01", "03-22")),
     ("of_april", "04-01", "view", "04-01", "/"),
@@ -89,7 +93,8 @@ EVENTS = [  # user, type, time
     *(("dot", kind, "03-31 23:59:59.999") for kind in ("payment", "product", "checkout", "cart")),
     *(("eli", kind, time) for kind, time in [("product", "03-02 00:00"), ("cart", "03-09 00:00:00.001")]),
     *(("fox", kind, time)
-      for kind, time in [("product", "03-02 00:00"), ("product", "03-05 00:00"), ("cart", "03-12 00:00")]),
+      for kind, time in [("product", "03-02"), ("product", "03-05"), ("cart", "03-06"), ("checkout", "03-12")]),
+    *(("kim", kind, time) for kind, time in [("product", "03-02 00:00"), ("cart", "03-09 00:00")]),
     ("gil", "cart", "03-05"),
     *((None, kind, time) for kind, time in [("product", "03-02 00:00"), ("cart", "03-02 00:01")]),
     *(("hue", kind, time) for kind, time in [("product", "02-29 23:59:59.999"), ("cart", "03-01 00:00:00.000")]),
@@ -147,7 +152,7 @@ PAGE_VIEWS = [  # start and seconds of the window, page, views, users
 ]
 QUARANTINED = [  # source, reasons, day of arrival, row, whether it is replayed
     ("events", ["empty", "not_utf8"], "03-17", "b", True),
-    ("events", ["empty"], "03-16", "a", False),
+    ("events", ["empty"], "03-01", "a", False),
     ("clickstream", ["empty"], "03-18", "c" * 41, False),
     ("page_views", ["not_a_view"], "03-17", "d", False),
     ("session_events", ["user_id_missing"], "03-17", "e", False),
@@ -159,10 +164,10 @@ QUERIES = {  # name -> rows
     "events_per_type": [
         ("order", 24, 22, 1, MARCH("09"), MARCH("11")),
         ("signup", 22, 22, 1, MARCH("10"), MARCH("10")),
-        ("cart", 9, 8, 1, MARCH("01"), MARCH("31")),
-        ("product", 9, 7, 1, MARCH("01"), MARCH("31")),
+        ("cart", 10, 9, 1, MARCH("01"), MARCH("31")),
+        ("product", 10, 8, 1, MARCH("01"), MARCH("31")),
         ("payment", 6, 4, 1, MARCH("01"), MARCH("31")),
-        ("checkout", 3, 3, 1, MARCH("01"), MARCH("31")),
+        ("checkout", 4, 4, 1, MARCH("01"), MARCH("31")),
         ("click", 1, 0, 0, MARCH("17"), MARCH("17")),
         ("login", 1, 1, 1, MARCH("23"), MARCH("23")),
         ("video", 1, 0, 0, MARCH("24"), MARCH("24")),
@@ -177,10 +182,10 @@ QUERIES = {  # name -> rows
         ("old.example", 1, 0),
     ],
     "funnel_of_users": [
-        (1, "product", 7, 1.0, None),
-        (2, "cart", 4, 0.571, 0.571),  # <- ann, ben, dot and, of the second product, fox
-        (3, "checkout", 2, 0.286, 0.5),
-        (4, "payment", 2, 0.286, 1.0),
+        (1, "product", 8, 1.0, None),
+        (2, "cart", 5, 0.625, 0.625),  # <- ann, ben, dot, fox, and kim after exactly 7 days
+        (3, "checkout", 3, 0.375, 0.6),  # <- ann, dot, and fox within 7 days of the second product
+        (4, "payment", 2, 0.25, 0.667),
     ],
     "payload_fields": [
         ("EUR", 4, 3, 1, 31.3, 10.43),
@@ -188,7 +193,7 @@ QUERIES = {  # name -> rows
         (None, 1, 1, 0, 3.33, 3.33),
     ],
     "quarantined_per_reason": [
-        ("events", "empty", 2, MARCH("16"), "a"),
+        ("events", "empty", 2, MARCH("01"), "a"),
         ("clickstream", "empty", 1, MARCH("18"), "c" * 40),
         ("events", "not_utf8", 1, MARCH("17"), "b"),
         ("live_sessions", "user_id_missing", 1, MARCH("17"), "f"),
@@ -213,7 +218,7 @@ QUERIES = {  # name -> rows
         (MARCH("30 23:00 +01:00"), 1, 1),
         (MARCH("31 00:00 +01:00"), 1, 1),
         (MARCH("31 01:00 +01:00"), 1, 1),
-        (MARCH("31 03:00 +02:00"), 2, 2),
+        (MARCH("31 03:00 +02:00"), 3, 2),
         (MARCH("31 23:00 +02:00"), 1, 1),
     ],
     "time_between_events": [(22, 20, 60.0, 3600.0)],
@@ -258,18 +263,19 @@ USAGES = {  # file -> the rows of each statement that its header shows
         [
             ("ada-4", MARCH("17 23:59:59.999000"), "/"),
             ("ada-4", MARCH("18 00:00:00.000000"), "/p?a=1"),
+            ("ada-4", MARCH("18 00:10:00.000000"), None),
             ("ada-4", MARCH("18 00:30:00.000000"), "/p?a=2"),
             ("ada-4", MARCH("18 01:00:00.499000"), "/cart"),
         ]
     ],
     "sessions": [[(MARCH("17"), 2, 3600.25)]],
-    "funnel": [[(MARCH("17"), 1, 0, 0, 0), (MARCH("19"), 5, 4, 2, 1)]],
+    "funnel": [[(MARCH("17"), 1, 0, 0, 0), (MARCH("19"), 6, 5, 3, 1)]],
     "sessions_per_day": [
         [
             (MARCH("17"), 2, 2, 7, 3600.3, 0.0),
             *((MARCH(day), 1, 1, 1, 0.0, 1.0) for day in (25, 26, 27, 28)),
             (MARCH("30"), 2, 1, 2, 0.0, 1.0),
-            (MARCH("31"), 5, 2, 5, 0.0, 1.0),
+            (MARCH("31"), 6, 2, 6, 0.0, 1.0),
             ("2024-04-01", 2, 2, 2, 0.0, 1.0),
             ("2024-10-27", 2, 1, 2, 0.0, 1.0),
         ]
