@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo athena test test-fast test-6.0 test-5.1 test-slow test-nightly golden lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
+.PHONY: help setup setup-5.1 demo athena report notebook test test-fast test-6.0 test-5.1 test-slow test-nightly golden lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -15,6 +15,15 @@ demo: setup ## Simulated and real events -> jobs -> tables, live sessions -> the
 
 athena: setup ## Run Trino on the tables of .local, on 127.0.0.1:8080, until Ctrl-C
 	@.venv/bin/python -m local athena
+
+LAKE ?= .local
+
+report: setup ## Write pictures of the tables of LAKE (.local) to its report.html, for a browser
+	@.venv/bin/python -m local --lake $(LAKE) report
+
+notebook: setup ## JupyterLab with notebooks/, on the tables of LAKE (.local); only this machine can open it
+	UV_PROJECT_ENVIRONMENT=.venv-notebook .tools/bin/uv sync --quiet --locked --python .venv/bin/python --group glue-6-0 --group local --group notebook
+	CLICKSTREAM_LAKE=$(LAKE) .venv-notebook/bin/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks clickstream.ipynb
 
 test: setup setup-5.1 ## Run all tests but the slow ones and the proofs, on both pairs of versions, at once
 	@$(MAKE) --no-print-directory --jobs 2 test-6.0 test-5.1
@@ -98,4 +107,4 @@ destroy: setup ## And back: all of STAGE (dev); its data only if the stage is di
 	$(terraform) destroy -var stage=$(STAGE)
 
 clean: ## Remove environments, caches and the local lake (jars stay in ~/.cache/clickstream, for other clones)
-	rm -rf .venv .venv-5.1 .tools .cache .local dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-5.1 .venv-notebook .tools .cache .local dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

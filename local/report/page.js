@@ -13,6 +13,7 @@
         const columns = Math.max(2, Math.min(8, Math.floor(width / 150)));
         return {
             background: null,
+            padding: { left: 2, right: 14, top: 5, bottom: 5 }, // the last label of an axis may be wider than reckoned
             font: "system-ui, sans-serif",
             view: { stroke: null },
             mark: { color: colours[0] },
@@ -22,7 +23,7 @@
                 labelColor: quiet, titleColor: quiet, titleFontWeight: "normal", gridColor: line, domainColor: line,
                 tickColor: line, labelOverlap: true, labelFontSize: 11, titleFontSize: 11,
             },
-            axisX: { grid: false, labelFlush: false, tickCount: Math.max(3, Math.floor(width / 90)) },
+            axisX: { grid: false, tickCount: Math.max(3, Math.floor(width / 90)) },
             axisY: { labelLimit: Math.min(260, 0.42 * width) },
             legend: {
                 orient: "bottom", columns, labelColor: text, labelFontSize: 12, labelLimit: width / columns - 30, symbolType: "square",
@@ -39,7 +40,6 @@
             const specification = JSON.parse(figure.querySelector("script").textContent);
             const { view } = await vegaEmbed(figure.querySelector(".picture"), specification, {
                 actions: false, ast: true, renderer: "svg", config: configuration(figure.clientWidth),
-                logLevel: 1, // errors; it warns of heights by rows in pictures as wide as there is room
             });
             views.push(view);
         }

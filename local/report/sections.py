@@ -10,6 +10,8 @@ import altair as alt
 Data = dict[str, Any]
 Picture = Callable[[Data], Any]  # a chart of Altair, whose methods say less of their types than it has
 
+WHOLE = alt.Axis(tickMinStep=1, format=",d")
+
 OURS = Path(__file__).parent / "queries"
 ANALYSTS = Path(__file__).parents[2] / "ddl" / "queries"
 
@@ -42,8 +44,8 @@ def events_per_day(data: Data) -> Any:
         .mark_bar()
         .encode(
             x=day("day"),
-            y=alt.Y("events:Q", title="events"),
-            color=alt.Color("event_type:N", title=None, sort=None),
+            y=alt.Y("events:Q", title="events", axis=WHOLE),
+            color=alt.Color("event_type:N", title=None, sort=alt.EncodingSortField("place", op="min")),
             order=alt.Order("place:Q"),
             tooltip=[day_read("day"), "event_type:N", counted("events")],
         )
@@ -57,12 +59,12 @@ def quarantined(data: Data) -> Any:
         .Chart(data)
         .mark_bar()
         .encode(
-            x=alt.X("quarantined:Q", title="rows"),
+            x=alt.X("quarantined:Q", title="rows", axis=WHOLE),
             y=alt.Y("reason:N", title=None, sort=None),
             color=alt.Color("source:N", title=None),
             tooltip=["source:N", "reason:N", counted("quarantined"), "since:N"],
         )
-        .properties(height=alt.Step(24))
+        .properties(height=rows_high(data, "reason", 24))
     )
 
 
@@ -74,7 +76,7 @@ def sessions_per_day(data: Data) -> Any:
         .mark_bar()
         .encode(
             x=day("session_date"),
-            y=alt.Y("sessions:Q", title="sessions"),
+            y=alt.Y("sessions:Q", title="sessions", axis=WHOLE),
             tooltip=[day_read("session_date"), counted("sessions"), counted("users"), "average_seconds:Q"],
         )
         .properties(height=180)
@@ -89,7 +91,7 @@ def bounce_rate(data: Data) -> Any:
         .mark_line(point=True)
         .encode(
             x=day("session_date"),
-            y=alt.Y("bounce_rate:Q", title="bounce rate", axis=alt.Axis(format="%")),
+            y=alt.Y("bounce_rate:Q", title="bounce rate", axis=alt.Axis(format="%", tickMinStep=0.01)),
             tooltip=[day_read("session_date"), percent("bounce_rate"), counted("sessions")],
         )
         .properties(height=180)
@@ -105,7 +107,7 @@ def sessions_per_hour(data: Data) -> Any:
         .mark_bar()
         .encode(
             x=alt.X("of_day:O", title="hour of the day, UTC", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("sum(sessions):Q", title="sessions"),
+            y=alt.Y("sum(sessions):Q", title="sessions", axis=WHOLE),
             tooltip=[
                 alt.Tooltip("of_day:O", title="hour"),
                 alt.Tooltip("sum(sessions):Q", title="sessions", format=","),
@@ -122,7 +124,7 @@ def funnel(data: Data) -> Any:
         y=alt.Y("event_type:N", title=None, sort=None),
         tooltip=["event_type:N", counted("users"), percent("share_of_first"), percent("share_of_step_before")],
     )
-    return with_labels(bars, alt.Text("share_of_first:Q", format=".1%"))
+    return with_labels(bars, data, alt.Text("share_of_first:Q", format=".1%"))
 
 
 def retention(data: Data) -> Any:
@@ -140,7 +142,7 @@ def retention(data: Data) -> Any:
     colour = alt.Color("retention:Q", legend=None, scale=alt.Scale(domainMin=0))
     return alt.layer(
         cells.mark_rect().encode(color=colour), cells.mark_text().encode(text=alt.Text("retention:Q", format=".0%"))
-    ).properties(height=alt.Step(32))
+    ).properties(height=rows_high(data, "first_week", 32))
 
 
 def entry_pages(data: Data) -> Any:
@@ -150,9 +152,9 @@ def entry_pages(data: Data) -> Any:
         tooltip=["entry_page:N", counted("sessions"), percent("bounce_rate")],
     )
     return alt.layer(
-        of_page.mark_bar(height=9, yOffset=7).encode(x=alt.X("sessions:Q", title="sessions")),
+        of_page.mark_bar(height=9, yOffset=7).encode(x=alt.X("sessions:Q", title="sessions", axis=WHOLE)),
         of_page.mark_text(align="left", dy=-7, limit=alt.ExprRef("width")).encode(x=alt.value(0), text="entry_page:N"),
-    ).properties(height=alt.Step(36))
+    ).properties(height=rows_high(data, "entry_page", 36))
 
 
 def lateness(data: Data) -> Any:
@@ -162,7 +164,7 @@ def lateness(data: Data) -> Any:
         y=alt.Y("arrived:N", title=None, sort=None),
         tooltip=["arrived:N", counted("events"), percent("ratio"), "most_hours:Q"],
     )
-    return with_labels(bars, alt.Text("ratio:Q", format=".2%"))
+    return with_labels(bars, data, alt.Text("ratio:Q", format=".2%"))
 
 
 def repeated(data: Data) -> Any:
@@ -173,7 +175,7 @@ def repeated(data: Data) -> Any:
         .mark_bar()
         .encode(
             x=day("day"),
-            y=alt.Y("repeated:Q", title="events", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("repeated:Q", title="events", axis=WHOLE),
             tooltip=[day_read("day"), counted("repeated"), counted("events")],
         )
         .properties(height=180)
@@ -189,20 +191,25 @@ def stream_latency(data: Data) -> Any:
     return alt.layer(
         of_source.mark_bar().encode(x=alt.X("median_seconds:Q", title="seconds")),
         of_source.mark_tick(thickness=3, size=20).encode(x=alt.X("p95_seconds:Q", title="seconds")),
-    ).properties(height=alt.Step(28))
+    ).properties(height=rows_high(data, "source", 28))
 
 
-def with_labels(bars: alt.Chart, text: alt.Text) -> Any:
+def with_labels(bars: alt.Chart, data: Data, text: alt.Text) -> Any:
     """Write beside each bar what it stands for."""
     return alt.layer(
         bars.mark_bar(), bars.mark_text(align="left", baseline="middle", dx=4).encode(text=text)
-    ).properties(height=alt.Step(30))
+    ).properties(height=30 * len(data["values"]))
+
+
+def rows_high(data: Data, column: str, row: int) -> int:
+    """Give each value of a column so many pixels."""
+    return row * len({values[column] for values in data["values"]})
 
 
 def with_room(column: str, data: Data) -> alt.X:
     """Let the longest bar end before the picture does, so that its label has room."""
     longest = max(row[column] for row in data["values"])
-    return alt.X(f"{column}:Q", title=column, scale=alt.Scale(domain=[0, 1.2 * longest], nice=False))
+    return alt.X(f"{column}:Q", title=column, scale=alt.Scale(domain=[0, 1.3 * longest], nice=False), axis=WHOLE)
 
 
 def day(column: str) -> alt.X:

@@ -122,6 +122,25 @@ def test_the_notebook_is_a_service(compose):
     assert compose["services"][service]["build"]["target"] == "notebook"
 
 
+def test_our_notebooks_are_in_it_and_ones_own_stay(compose, tmp_path):
+    """As its command copies them, before JupyterLab starts."""
+    shell, *words = compose["services"]["notebook"]["command"]
+    copies, starts = words[-1].split(" && exec ")
+    assert starts.startswith("python3 -m jupyterlab ")
+    for _ in range(2):
+        assert run(shell, words[0], copies.replace("/home/hadoop/notebooks", str(tmp_path))).returncode == 0
+        (tmp_path / "clickstream.ipynb").write_text("mine")
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert (tmp_path / "clickstream.ipynb").read_text() == "mine"
+
+
+def test_jupyterlab_is_the_one_of_make_notebook():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert groups["notebook"] == [rest.split()[-1] for word, rest in dockerfile() if "jupyterlab" in rest]
+    recipe = run("make", "--dry-run", "notebook").stdout
+    assert "jupyter lab --ip 127.0.0.1 " in recipe
+
+
 def test_what_the_image_is_built_of_is_there_and_resolves(tmp_path):
     """As the Dockerfile copies and exports it, but for the installation."""
     copied = [rest.split()[1:-1] for word, rest in dockerfile() if word == "COPY"]

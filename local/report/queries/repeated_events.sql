@@ -2,7 +2,7 @@
 WITH recent AS (
     SELECT
         created_date,
-        row_number() OVER (PARTITION BY event_uuid ORDER BY created_at) AS turn
+        row_number() OVER (PARTITION BY event_uuid ORDER BY created_ts) AS turn
     FROM events
     WHERE created_date BETWEEN DATE '2024-03-04' AND DATE '2024-03-31'
 )
