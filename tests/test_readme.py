@@ -92,7 +92,7 @@ def test_the_input_can_be_made_again(tmp_path):
 @is_readmes_python
 def test_the_other_commands_do_what_they_say(tmp_path):
     others = [command for command in README if not command.startswith("make ")]
-    assert len(others) == 7
+    assert len(others) == 8
     for command in others:
         typed(command, tmp_path)
 
