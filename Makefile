@@ -13,10 +13,10 @@ setup-5.1: ## Make .venv-5.1 with the versions of Glue 5.1
 demo: setup ## Simulated and real events -> jobs -> tables, live sessions -> the answers of analysts' queries
 	@.venv/bin/python -m local.demo
 
-athena: setup ## Run Trino on the tables of .local, on 127.0.0.1:8080, until Ctrl-C
-	@.venv/bin/python -m local athena
-
 LAKE ?= .local
+
+athena: setup ## Run Trino on the tables of LAKE (.local), on 127.0.0.1:8080, until Ctrl-C
+	@.venv/bin/python -m local --lake $(LAKE) athena
 
 report: setup ## Write pictures of the tables of LAKE (.local) to its report.html, for a browser
 	@.venv/bin/python -m local --lake $(LAKE) report

@@ -154,9 +154,8 @@ class Scale:
 
     @property
     def writes(self) -> float:
-        """Objects that the job writes: the table's files, a materialized file a task, and ``BATCH_WRITES``."""
-        tasks = self.settings.streams["events"].shards or ON_DEMAND_SHARDS
-        return (self.files + tasks + BATCH_WRITES) * SECONDS / self.interval
+        """Requests that cost what a PUT does: the table's files, and ``BATCH_WRITES``."""
+        return (self.files + BATCH_WRITES) * SECONDS / self.interval
 
     @property
     def table(self) -> float:

@@ -71,8 +71,9 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         if arguments.mode == "merge":
             table.append(inserts)
         else:
-            kept = table.stored(touched).transform(events.unarchived, new.valid, arguments.keep_arrived_since)
-            table.overwrite(inserts.unionByName(kept), touched)
+            if since := arguments.keep_arrived_since:
+                inserts = inserts.unionByName(table.stored(touched).transform(events.unarchived, new.valid, since))
+            table.overwrite(inserts, touched)
         if load.count("replaced"):
             table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
         counts = load.publish(table, max_quarantined_ratio=arguments.max_quarantined_ratio)

@@ -4,8 +4,7 @@ Reads   --raw_path           the raw archive of page views (``schemas.RAW_LINE``
 Writes  --page_counts_table  Iceberg by window_date (``schemas.PAGE_COUNTS``): replaces the windows of this length on
                              all of --start_date..--end_date, or else on the dates that the raw views hold
         --quarantine_table   Iceberg by source/arrived_date (``schemas.QUARANTINE``)
-Dates   that are over        later views, and those that may still arrive, are page_views_stream's; it does not count
-                             again what this run has read
+Dates   that have ended      page_views_stream counts later views, and counts none again that this run has read
 Rerun   safe: the table ends the same
 """
 
@@ -81,9 +80,8 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         open_load(spark, page_views.REBUILD_SOURCE, arguments.quarantine_table) as load,
         iceberg.open_branch(spark, arguments.page_counts_table, schemas.PAGE_COUNTS) as table,
     ):
-        latest = iceberg.latest_properties(
-            spark, arguments.page_counts_table
-        )  # as of the branch, or it is not published
+        # Read after the branch was opened: a commit in between makes publish fail.
+        latest = iceberg.latest_properties(spark, arguments.page_counts_table)
         with raw_archive.read_errors(lines):
             validated = lines.transform(page_views.validate, arguments.allowed_lateness, page_views.HOUR)
             new = load.materialize(validated.transform(page_views.with_range, arguments.window, start, end))

@@ -75,11 +75,11 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         open_load(spark, page_views.SOURCE, arguments.quarantine_table) as load,
         iceberg.open_branch(spark, arguments.page_counts_table, schemas.PAGE_COUNTS) as table,
     ):
-        # As of the branch, or it is not published.
+        # Read after the branch was opened: a commit in between makes publish fail.
         latest = iceberg.latest_properties(spark, arguments.page_counts_table)
         version = kinesis_sink.next_version(int(latest.get(page_views.VERSION, 0)))
-        carried = page_views.carried_properties(latest) | {page_views.VERSION: str(version)}
-        table.snapshot_properties = carried | batch.snapshot_properties
+        kept = page_views.kept_properties(latest) | {page_views.VERSION: str(version)}
+        table.snapshot_properties = kept | batch.snapshot_properties
         validated = batch.lines.transform(page_views.validate, arguments.allowed_lateness)
         new = load.persist(validated.transform(batch.with_unprocessable))
         views = load.counted(

@@ -9,9 +9,11 @@ from clickstream.errors import TableError
 CATALOG = "catalog.db"
 
 
-def exists(lake: Path) -> bool:
-    """Whether there is a lake: its catalog is made with it."""
-    return (lake / CATALOG).exists()
+def check(lake: Path) -> None:
+    """Raise ``TableError`` where there is no lake, or a copy of one. A lake's catalog is made with it."""
+    if not (lake / CATALOG).exists():
+        raise TableError(f"no lake at {lake}; run a job first or give --lake DIR")
+    check_not_moved(lake)
 
 
 def check_not_moved(lake: Path) -> None:

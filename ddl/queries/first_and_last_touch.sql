@@ -1,6 +1,6 @@
 -- What leads to purchases: the first and the last other site that users came from in the 30 days before each.
 -- One row: the host of a site, and the purchases that it was the first and the last touch of, (none) for no site.
--- Reads clickstream. Parameters: the days of the purchases, the first of them twice, and the event type.
+-- Reads clickstream. Parameters: the days of the purchases (the first day twice), and the event type.
 WITH visits AS (
     SELECT
         user_id,

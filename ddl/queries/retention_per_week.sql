@@ -1,6 +1,6 @@
 -- Who comes back: of the users whose first session began in a week, how many had another one in each week after it.
 -- One row: a week of first sessions (its Monday), and a number of weeks after it, also if nobody came back in that one.
--- Reads sessions. Parameters: the days, from a Monday to a Sunday. Users who were there before are in no row.
+-- Reads sessions. Parameters: the days, from a Monday to a Sunday. Users whose first session was earlier are left out.
 WITH weeks AS (
     SELECT
         user_id,

@@ -1,4 +1,5 @@
--- When people come, by the clocks of a place: where they are changed, an hour of the day is there twice or is not.
+-- Sessions per hour in a time zone: an hour is there twice, with two offsets, when its clocks go back, and missing when
+-- they go forward.
 -- One row: an hour in which sessions began, with its distance from UTC.
 -- Reads sessions. Parameters: the days at that place, twice, and its time zone.
 WITH local_sessions AS (

@@ -1,5 +1,5 @@
 -- Which ways people take: the 20 most frequent sequences of the first five pages of a session.
--- One row: a sequence, and the sessions that began with it. Pages are without query strings, one that is loaded again
+-- One row: a sequence, and the sessions that began with it. Pages are without ? or # and what follows, one that is loaded again
 -- counts once, and sessions without a page are left out.
 -- Reads session_events. Parameters: the days on which sessions began.
 WITH pages AS (
@@ -8,7 +8,7 @@ WITH pages AS (
         session_key,
         event_time,
         event_uuid,
-        split_part(page, '?', 1) AS page
+        regexp_extract(page, '^[^?#]*') AS page
     FROM session_events
     WHERE session_date BETWEEN DATE '2024-03-01' AND DATE '2024-03-31'
         AND page IS NOT NULL

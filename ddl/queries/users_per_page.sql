@@ -1,6 +1,6 @@
 -- How many users saw a page, over any days: users of windows cannot be added up, their sketches can be merged.
 -- One row: a page, one of the 20 with most users. Users are to within a standard error of 0.8%.
--- Reads page_counts. Parameters: the days, and the length of the windows: those of another length have the same views.
+-- Reads page_counts. Parameters: the days, and one window length (each length counts the same views again).
 SELECT
     page,
     sum(views) AS views,

@@ -1,5 +1,5 @@
 -- Where visitors came from, day by day: the five countries of most visitors.
--- One row: a day and a country, its visitors, their visits, and the pages that they saw, without query strings.
+-- One row: a day and a country, its visitors, their visits, and the pages that they saw, without ? or # and what follows.
 -- Reads clickstream. Parameters: the days.
 WITH per_country AS (
     SELECT
@@ -7,7 +7,7 @@ WITH per_country AS (
         country,
         count(*) AS visits,
         count(DISTINCT user_id) AS visitors,
-        count(DISTINCT split_part(page_url, '?', 1)) AS pages
+        count(DISTINCT regexp_extract(page_url, '^[^?#]*')) AS pages
     FROM clickstream
     WHERE event_date BETWEEN DATE '2024-03-01' AND DATE '2024-03-31'
     GROUP BY event_date, country

@@ -23,7 +23,8 @@ from uuid import uuid4
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from py4j.protocol import Py4JError
 
-from local import jars
+from clickstream.errors import ClickstreamError
+from local import jars, lake_folder
 from local.athena import catalogs, client, metastore, server
 from local.athena.server import NOTE, VERSION, ServerError
 
@@ -36,7 +37,9 @@ JAVA_OPTIONS = (
 )
 
 
-def serve(lake: Path | str, port: int, until: Callable[[], bool]) -> None:
+def serve(
+    lake: Path | str, port: int, until: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None
+) -> None:
     """Run Trino until it has a reason to end; raise ``ServerError`` if it does not start."""
     home, environment = catalogs.home(lake), f"lake_{uuid4().hex}"
     note = {"port": port, "pid": os.getpid(), "environment": environment, "settings": server.settings(lake)}
@@ -68,6 +71,7 @@ def serve(lake: Path | str, port: int, until: Callable[[], bool]) -> None:
             (home / f"{NOTE}.new").write_text(json.dumps(note))
             (home / f"{NOTE}.new").rename(home / NOTE)
             while java.poll() is None and is_noted(home, environment) and not until():
+                meanwhile()
                 time.sleep(0.5)
         finally:
             java.kill()
@@ -142,13 +146,11 @@ def locked(home: Path) -> Iterator[bool]:
 
 def serve_in_foreground(lake: Path | str, port: int) -> int:
     """Run the lake's server until Ctrl-C or the end of the parent; one that runs in the background makes way."""
-    home, parent = catalogs.home(lake), os.getppid()
-
-    def is_orphan() -> bool:
-        metastore.update(lake, partial(client.ask, port))  # which other clients of Trino do not
-        return os.getppid() != parent
-
+    parent = os.getppid()
     try:
+        home = catalogs.home(lake)
+        if isinstance(lake, Path):
+            lake_folder.check(lake)
         check_free(port)
         while True:
             (home / NOTE).unlink(missing_ok=True)
@@ -158,12 +160,13 @@ def serve_in_foreground(lake: Path | str, port: int) -> int:
                         f"athena: Trino {VERSION} -> http://127.0.0.1:{port}, its log -> {home}/server.log",
                         file=sys.stderr,
                     )
-                    serve(lake, port, until=is_orphan)
+                    follow = partial(metastore.update, lake, partial(client.ask, port))  # other clients do not
+                    serve(lake, port, until=lambda: os.getppid() != parent, meanwhile=follow)
                     return 0
             time.sleep(0.2)
     except KeyboardInterrupt:
         return 0
-    except (ServerError, jars.FetchError) as error:
+    except (ClickstreamError, client.QueryError, jars.FetchError, ServerError) as error:
         print(f"athena: {error}", file=sys.stderr)
         return 1
 

@@ -33,14 +33,12 @@ def ask(lake: Path | str, text: str) -> client.Answer:
     """Put a statement to the tables of a lake that is there."""
     statement = statements.parse(text)
     if isinstance(lake, Path):
-        if not lake_folder.exists(lake):
-            raise client.QueryError(f"no lake at {lake}; run a job first or give --lake DIR")
-        lake_folder.check_not_moved(lake)
+        lake_folder.check(lake)
     if statement.begins("MSCK"):
         print(f"sql: there is nothing to repair: {statements.PARTITIONS}", file=sys.stderr)
         return client.Answer()
     port = server.find(lake)
-    put = partial(client.ask, port, note=catalogs.home(lake) / "server.json")
+    put = partial(client.ask, port, note=catalogs.home(lake) / server.NOTE)
     metastore.update(lake, put)
     if statement.begins("SHOW", "PARTITIONS"):
         return partitions(statement.words[2:], put)

@@ -3,14 +3,13 @@
 import re
 from dataclasses import dataclass
 
-READ = {"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "("}
+READ = {"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "MSCK", "("}
 PARTITIONS = "the partitions of clickstream are projected, those of the other tables are Iceberg's"
-REFUSED = {  # by how they begin: what Athena runs, and Trino does not know
+NOT_RUN = {  # by how they begin: what Athena runs, and Trino does not know
     "OPTIMIZE": "OPTIMIZE is not run here; python -m local run maintain compacts tables",
     "VACUUM": "VACUUM is not run here; python -m local run maintain expires snapshots and deletes orphan files",
     "UNLOAD": "UNLOAD is not run here; --format csv or json prints an answer, to be sent into a file",
     "CREATE EXTERNAL": "CREATE EXTERNAL TABLE is not run here; the tables are those of ddl/tables",
-    "ALTER TABLE ADD PARTITION": f"ALTER TABLE ADD PARTITION is not run here; {PARTITIONS}",
 }
 TOKEN = re.compile(r"""(?P<nothing>\s+|--[^\n]*|/\*.*?\*/)|(?P<end>;)|\w+|'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL)
 
@@ -50,15 +49,17 @@ def parse(text: str) -> Statement:
 
 def check(words: list[str]) -> None:
     """Raise ``StatementError`` for a statement that writes, or that only Athena knows. The words are in capitals."""
-    first = words[0] if words else "EXPLAIN"
-    adds_partitions = words[:2] == ["ALTER", "TABLE"] and {"ADD", "PARTITION"} <= {*words}
-    for beginning, sentence in REFUSED.items():
-        if words[: beginning.count(" ") + 1] == beginning.split() or (adds_partitions and beginning[:5] == "ALTER"):
+    while words[:1] == ["EXPLAIN"]:
+        words = explained(words[1:])
+    if not words:
+        raise StatementError("EXPLAIN needs a statement after it")
+    if words[:2] == ["ALTER", "TABLE"] and {"ADD", "PARTITION"} <= {*words}:
+        raise StatementError(f"ALTER TABLE ADD PARTITION is not run here; {PARTITIONS}")
+    for beginning, sentence in NOT_RUN.items():
+        if words[: len(beginning.split())] == beginning.split():
             raise StatementError(sentence)
-    if first == "EXPLAIN":
-        check(explained(words[1:]))
-    elif first not in READ and first != "MSCK":
-        raise StatementError(f"{first} is not run here; python -m local sql only reads")
+    if words[0] not in READ:
+        raise StatementError(f"{words[0]} is not run here; python -m local sql only reads")
 
 
 def explained(words: list[str]) -> list[str]:

@@ -119,6 +119,12 @@ def test_a_live_session_expires_before_its_number_is_given_again(stage):
     assert stage.dynamodb["live_sessions"].ttl_days <= int(arguments["state_ttl_days"])
 
 
+def test_page_counts_are_made_again_as_the_stream_makes_them(stage):
+    stream, again = (stage.jobs[name].arguments for name in ("page_views_stream", "page_counts_batch"))
+    for name in ("window_seconds", "allowed_lateness_minutes"):
+        assert again.get(name) == stream.get(name)
+
+
 def test_a_function_outlasts_its_longest_call_by_far(stage):
     for name, function in (("land_raw", land_raw), ("simulate", simulate), ("store", store)):
         assert 2 * function.PUT.longest_seconds <= stage.functions[name].timeout_seconds, name

@@ -112,10 +112,9 @@ def deduplicate(events: DataFrame, stored: DataFrame | None = None) -> DataFrame
     )
 
 
-def unarchived(stored: DataFrame, archived: DataFrame, since: date | None) -> DataFrame:
-    """Keep the stored events that arrived since that day and are not among the archived ones; None: no event."""
-    arrived_since = F.col("arrived_at") >= F.lit(since)
-    return stored.where(arrived_since).join(archived, ["event_uuid", "created_at"], "left_anti")
+def unarchived(stored: DataFrame, archived: DataFrame, since: date) -> DataFrame:
+    """Keep the stored events that arrived on that day or later and are not among the archived ones."""
+    return stored.where(F.col("arrived_at") >= F.lit(since)).join(archived, ["event_uuid", "created_at"], "left_anti")
 
 
 def to_table(events: DataFrame) -> DataFrame:

@@ -24,9 +24,7 @@ DUPLICATES = {"duplicate": "count_if(is_duplicate)"}
 HOUR = timedelta(hours=1)  # to which the raw archive knows arrivals
 VERSION = "version"  # snapshot property of page_counts: of the counts that were sent last
 REBUILT = "rebuilt_"  # likewise, with a window's length: each date that was rebuilt, and of arrivals before which hour
-LONGEST_UNREAD = timedelta(
-    days=31 + 365
-)  # from a view to its reading: the longest lateness, Kinesis's longest retention
+LONGEST_UNREAD = timedelta(days=31 + 365)  # the longest lateness, then Kinesis's longest retention
 
 _NOT_TEXT = r'^(-?\d.*|"-?Infinity"|true|false|[\[{].*)\z'  # as json_tuple writes what is no text
 
@@ -63,7 +61,8 @@ def parse(lines: DataFrame) -> DataFrame:
 def rules(allowed_lateness: timedelta, arrived_within: timedelta = timedelta()) -> Rules:
     """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise.
 
-    A row arrived within that time after its ``arrived_at``; what may have been in time, was.
+    ``arrived_within`` is how far ``arrived_at`` was rounded down: a row is late only if it is late at ``arrived_at``, and
+    out of range only if it still is at ``arrived_at + arrived_within``.
     """
     is_view, is_transition = F.col("is_object"), F.coalesce("is_transition", F.lit(False))
     is_other = ~is_view & ~is_transition
@@ -101,7 +100,7 @@ def dates(views: DataFrame, window: timedelta) -> list[date]:
 
 
 def last_whole_date(hour: datetime, window: timedelta, allowed_lateness: timedelta) -> date:
-    """Return the last date of which every view that is not late has arrived an hour before this one began."""
+    """Return the last date that can be rebuilt: its last window ended more than the lateness and an hour before."""
     return (hour - HOUR - allowed_lateness - window).date() - timedelta(days=1)
 
 
@@ -115,10 +114,10 @@ def rebuilt_properties(
     known = _rebuilt(latest, window) | {str(day): hour.isoformat() for day in rebuilt}
     oldest = str((hour - LONGEST_UNREAD).date())
     kept = {day: until for day, until in sorted(known.items()) if day >= oldest}
-    return carried_properties(latest) | {f"{REBUILT}{_seconds(window)}": json.dumps(kept, separators=(",", ":"))}
+    return kept_properties(latest) | {f"{REBUILT}{_seconds(window)}": json.dumps(kept, separators=(",", ":"))}
 
 
-def carried_properties(latest: Mapping[str, str]) -> dict[str, str]:
+def kept_properties(latest: Mapping[str, str]) -> dict[str, str]:
     """Return the snapshot properties of the latest commit that the next one keeps."""
     return {name: value for name, value in latest.items() if name == VERSION or name.startswith(REBUILT)}
 
