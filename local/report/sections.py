@@ -255,7 +255,7 @@ SECTIONS = (
     ),
     Section(
         "Sessions by hour of the day",
-        "When sessions began. The query asks hour by hour, and of another time zone where its UTC is replaced.",
+        "In UTC. For another time zone replace 'UTC' in the query.",
         ANALYSTS / "sessions_per_hour.sql",
         "sessions",
         "sessions",
@@ -268,16 +268,16 @@ SECTIONS = (
         ANALYSTS / "funnel_of_users.sql",
         "events",
         "users",
-        "Nobody has got to the first step yet, an event of the type product.",
+        "No user has reached the first step, an event of the type product.",
         (funnel,),
     ),
     Section(
         "Retention",
-        "Of the users whose first session began in the week of a Monday, the share who had another one weeks later.",
+        "Of the users whose first session was in a week (its Monday is shown), the share with a session N weeks later.",
         ANALYSTS / "retention_per_week.sql",
         "sessions",
         "weeks_later",
-        "There are no two weeks with sessions yet after which somebody could have come back.",
+        "Retention needs sessions in at least two weeks.",
         (retention,),
     ),
     Section(
@@ -291,8 +291,7 @@ SECTIONS = (
     ),
     Section(
         "Late events",
-        "From the clock of a producer to the arrival in the stream or raw archive, of which the table keeps the"
-        " hour: minutes are not known.",
+        "From created_at to arrived_at, in hours: arrived_at is stored to the hour.",
         OURS / "lateness.sql",
         "events",
         "events",
@@ -300,13 +299,13 @@ SECTIONS = (
         (lateness,),
     ),
     Section(
-        "Repeated event_uuids",
-        "Events whose event_uuid came before with another created_at; they are kept. Byte-for-byte duplicates are in no"
-        " table: run reports count them.",
-        OURS / "repeated_events.sql",
+        "Conflicting event_uuids",
+        "Events whose event_uuid was already used with an earlier created_at: they are other events, and kept."
+        " Duplicates, with the same event_uuid and created_at, are not stored: run reports count them.",
+        OURS / "conflicts.sql",
         "events",
         "repeated",
-        "No event has the event_uuid of another.",
+        "No event_uuid was used twice.",
         (repeated,),
     ),
     Section(
@@ -319,7 +318,7 @@ SECTIONS = (
         (quarantined,),
     ),
     Section(
-        "Latency of the streams",
+        "Latency of quarantined records",
         "From a record's arrival in Kinesis to its row in the quarantine; the bar is the median, the mark 95 of 100."
         " Only quarantined rows keep both times: of all records, CloudWatch has EndToEndLatency.",
         OURS / "stream_latency.sql",

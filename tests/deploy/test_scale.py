@@ -93,7 +93,7 @@ def test_the_arithmetic_by_hand():
     assert prod.archive == pytest.approx(called + batches / 1000 * 0.005)
     # 60 s and 250,000 events at 5,443 a second, every 15 minutes, on half a DPU
     assert prod.dpu_hours == pytest.approx(0.5 * (60 + 250_000 / 5_443) / 900)
-    assert prod.table == pytest.approx(prod.dpu_hours * 0.308 + 4 * (100 + 2 + 20) / 1000 * 0.005)
+    assert prod.table == pytest.approx(prod.dpu_hours * 0.308 + 4 * (100 + 20) / 1000 * 0.005)
 
 
 def test_firehose_bills_a_record_as_5_kb():

@@ -106,7 +106,7 @@ SHOWN = {  # by title, the rows of its answer
         (4, "within 24 hours", 1, 0.08333, 23),
         (5, "later", 1, 0.08333, 24),
     ],
-    "Repeated event_uuids": [
+    "Conflicting event_uuids": [
         ("2024-02-19", 1, 0),
         ("2024-02-20", 6, 0),
         ("2024-03-18", 2, 0),
@@ -117,7 +117,7 @@ SHOWN = {  # by title, the rows of its answer
         ("events", "empty", 3, "2024-03-17", HOSTILE[:40]),
         ("page_views", "late", 1, "2023-01-01", "x"),
     ],
-    "Latency of the streams": [
+    "Latency of quarantined records": [
         ("events", 3, 20.0, 30.5),
     ],
 }
