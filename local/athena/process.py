@@ -37,9 +37,7 @@ JAVA_OPTIONS = (
 )
 
 
-def serve(
-    lake: Path | str, port: int, until: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None
-) -> None:
+def serve(lake: Path | str, port: int, until: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
     """Run Trino until it has a reason to end; raise ``ServerError`` if it does not start."""
     home, environment = catalogs.home(lake), f"lake_{uuid4().hex}"
     note = {"port": port, "pid": os.getpid(), "environment": environment, "settings": server.settings(lake)}

@@ -61,8 +61,8 @@ def parse(lines: DataFrame) -> DataFrame:
 def rules(allowed_lateness: timedelta, arrived_within: timedelta = timedelta()) -> Rules:
     """Say what has to hold for a view or transition, by the reason it is quarantined for otherwise.
 
-    ``arrived_within`` is how far ``arrived_at`` was rounded down: a row is late only if it is late at ``arrived_at``, and
-    out of range only if it still is at ``arrived_at + arrived_within``.
+    ``arrived_within`` is how far ``arrived_at`` was rounded down: a row is late only if it is late at ``arrived_at``,
+    and out of range only if it still is at ``arrived_at + arrived_within``.
     """
     is_view, is_transition = F.col("is_object"), F.coalesce("is_transition", F.lit(False))
     is_other = ~is_view & ~is_transition
