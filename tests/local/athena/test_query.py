@@ -7,6 +7,8 @@ import pytest
 from clickstream.errors import TableError
 from local.athena import catalogs, client, formats, query, server
 
+pytestmark = pytest.mark.single
+
 
 @pytest.fixture
 def put(athena, lake_of_run):
