@@ -1,5 +1,4 @@
--- Sessions per hour in a time zone: an hour is there twice, with two offsets, when its clocks go back, and missing when
--- they go forward.
+-- Sessions per hour in a time zone. When its clocks go back, an hour is there twice, and forward, one is missing.
 -- One row: an hour in which sessions began, with its distance from UTC.
 -- Reads sessions. Parameters: the days at that place, twice, and its time zone.
 WITH local_sessions AS (

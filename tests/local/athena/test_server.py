@@ -123,7 +123,15 @@ def test_the_foreground_ends_with_its_parent_and_takes_over(lake):
     wait_until(lambda: not processes(lake))
 
 
+def test_the_server_needs_a_lake(tmp_path):
+    done = subprocess.run(command(tmp_path, "athena"), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"athena: no lake at {tmp_path}; run a job first or give --lake DIR\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_port_in_use_is_a_sentence(tmp_path):
+    (tmp_path / "catalog.db").touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
