@@ -55,8 +55,12 @@ def tables(lake: str) -> list[Table]:
 
 def texts(lake: str, go_live: date = EARLIEST_DATE) -> list[str]:
     """Return the statements of ``ddl/tables`` for a lake whose projected partitions begin at a day."""
-    paths = sorted(FOLDER.glob("tables/*.sql"))
-    return [path.read_text().replace("${lake}", lake).replace("${go_live}", f"{go_live}") for path in paths]
+    return [text(path, lake, go_live) for path in sorted(FOLDER.glob("tables/*.sql"))]
+
+
+def text(path: Path, lake: str, go_live: date = EARLIEST_DATE) -> str:
+    """Return the statement of a file for a lake whose projected partitions begin at a day."""
+    return path.read_text().replace("${lake}", lake).replace("${go_live}", f"{go_live}")
 
 
 def spark_create(table: Table) -> str:

@@ -17,17 +17,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
-from clickstream.runtime.arguments import (
-    AtMost,
-    Folder,
-    PositiveInt,
-    Ratio,
-    Table,
-    check_dates,
-    check_disjoint_paths,
-    parse_arguments,
-)  # fmt: skip
+from clickstream.runtime.arguments import Folder, Ratio, Table, check_dates, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
+from clickstream.runtime.page_windows import PageWindows
 from clickstream.sources import raw_archive
 from clickstream.storage import files, iceberg, run_reports
 from clickstream.storage.load import open_load
@@ -35,7 +27,7 @@ from clickstream.transforms import page_views
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(PageWindows):
     """What the job is started with."""
 
     raw_path: Annotated[str, f"views and transitions in nested folders, {raw_archive.FORMS}; a pattern is fine"]
@@ -43,27 +35,11 @@ class Arguments:
     quarantine_table: Annotated[Table, "where records go that break a rule"]
     start_date: Annotated[date | None, "the first day of the windows that are replaced"] = None
     end_date: Annotated[date | None, "the last day"] = None
-    window_seconds: Annotated[PositiveInt, AtMost(86_400), "the length of a window: that of the stream"] = PositiveInt(
-        60
-    )
-    allowed_lateness_minutes: Annotated[
-        PositiveInt, AtMost(30 * 24 * 60), "how long after a view its record may arrive: as in the stream"
-    ] = PositiveInt(60)
     max_quarantined_ratio: Annotated[Ratio, "of the lines read; beyond it the run fails"] = Ratio(1)
     run_reports_path: Annotated[Folder | None, "where the run's report is kept, besides standard output"] = None
 
     def __post_init__(self) -> None:
         check_dates(self.start_date, self.end_date)
-
-    @property
-    def window(self) -> timedelta:
-        """The length of a window."""
-        return timedelta(seconds=self.window_seconds)
-
-    @property
-    def allowed_lateness(self) -> timedelta:
-        """How long after a view its record may arrive."""
-        return timedelta(minutes=self.allowed_lateness_minutes)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:

@@ -12,7 +12,6 @@ Rerun   safe: continues where --checkpoint_path says; without it what is read ag
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated
 
 from pyspark.sql import DataFrame, SparkSession
@@ -21,6 +20,7 @@ from clickstream import schemas
 from clickstream.runtime import metrics
 from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
+from clickstream.runtime.page_windows import PageWindows
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
 from clickstream.storage import files, iceberg, kinesis_sink
@@ -29,27 +29,13 @@ from clickstream.transforms import page_views
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arguments(StreamArguments):
+class Arguments(StreamArguments, PageWindows):
     """What the job is started with."""
 
     page_counts_table: Annotated[Table, "where counts go"]
     page_counts_stream: Annotated[str, "the stream that counts are sent to as they change"]
     quarantine_table: Annotated[Table, "where records go that break a rule"]
-    window_seconds: Annotated[PositiveInt, AtMost(86_400), "the length of a window"] = PositiveInt(60)
     batch_interval_seconds: Annotated[PositiveInt, AtMost(86_400), "from one batch to the next"] = PositiveInt(60)
-    allowed_lateness_minutes: Annotated[
-        PositiveInt, AtMost(30 * 24 * 60), "how long after a view its record may arrive"
-    ] = PositiveInt(60)
-
-    @property
-    def window(self) -> timedelta:
-        """The length of a window."""
-        return timedelta(seconds=self.window_seconds)
-
-    @property
-    def allowed_lateness(self) -> timedelta:
-        """How long after a view its record may arrive."""
-        return timedelta(minutes=self.allowed_lateness_minutes)
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:

@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+from deploy import job_arguments
 from local.athena import formats, query
 
 os.environ["TZ"] = "UTC"  # before Spark starts: Python's side of it shows times in the zone of the process
 time.tzset()
 
-JOBS = sorted(path.stem for path in (Path(__file__).parent.parent / "glue_jobs").glob("*.py"))
 LOGGERS = ("__main__", "clickstream", "deploy", "lambdas", "local", "simulator")  # ours; a job is run as __main__
 
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--verbose", action="store_true", help="log details, and where in the code an error came from")
     commands = made.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a script of glue_jobs; run JOB --help shows what it takes")
-    run.add_argument("job", choices=JOBS, metavar="JOB", help=", ".join(JOBS))
+    run.add_argument("job", choices=job_arguments.names(), metavar="JOB", help=", ".join(job_arguments.names()))
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="--name value ...", help="what the job takes")
     sql = commands.add_parser("sql", help="answer a query in Athena's SQL over the tables")
     sql.add_argument(

@@ -11,10 +11,9 @@ from itertools import pairwise
 import pyspark
 from pyspark.sql import SparkSession
 
-from clickstream.errors import TableError
 from deploy import jobs
 from deploy.account import DATABASE
-from local import jars, lake
+from local import jars, lake, lake_bucket
 
 CATALOG = f"glue_catalog.{DATABASE}"
 S3A = {  # what s3:// is in Glue 6.0
@@ -27,8 +26,7 @@ def session(bucket: str, conf: str | None = None) -> SparkSession:
     """Start Spark as a Glue job does, with its ``--conf`` or else that of every job of ours."""
     if pyspark.__version__.startswith("3."):
         raise NotImplementedError("a lake on s3:// needs Spark 4.1; use .venv")
-    if "AWS_ENDPOINT_URL" not in os.environ:
-        raise TableError(f"{bucket} is looked for in the local AWS: run python -m local aws, and export what it prints")
+    lake_bucket.endpoint(bucket)
     pairs = (conf or jobs.spark_conf(bucket, os.environ["AWS_REGION"])).split(" --conf ")
     class_path = ":".join(str(jar) for jar in [*jars.fetch_for_s3(), *jars.fetch_for_spark()])
     return lake.start_spark({

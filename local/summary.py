@@ -7,9 +7,9 @@ from contextlib import contextmanager, redirect_stdout
 from io import TextIOBase
 from typing import Any, TextIO
 
+from clickstream.runtime.counts import OUTCOMES
 from local.progress import ERASE
 
-OUTCOMES = ("written", "duplicate", "quarantined", "skipped_dates", "skipped_anonymous")
 COUNTED_METRICS = ("Read", "Written", "Duplicate", "Quarantined", "Conflict")
 REASONS_SHOWN = 3
 

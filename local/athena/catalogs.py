@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from clickstream.errors import TableError
-from local import jars
+from local import jars, lake_bucket
 
 CATALOG, SCHEMA, ICEBERG = "awsdatacatalog", "clickstream", "iceberg"
 PROJECTION = {"hive.partition-projection-enabled": "true", "hive.ignore-absent-partitions": "true"}  # as Athena
@@ -39,9 +38,7 @@ def of_folder(lake: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 def of_bucket(lake: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return what both read a bucket of the local AWS by: its Glue catalog and its S3, with the environment's keys."""
-    if "AWS_ENDPOINT_URL" not in os.environ:
-        raise TableError(f"{lake} is looked for in the local AWS: run python -m local aws, and export what it prints")
-    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    endpoint = lake_bucket.endpoint(lake)
     aws = {
         "hive.metastore.glue.endpoint-url": endpoint,
         "hive.metastore.glue.region": os.environ["AWS_REGION"],

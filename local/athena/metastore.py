@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from clickstream.runtime.arguments import EARLIEST_DATE
 from local import lake_folder
-from local.athena import catalogs, client
+from local.athena import catalogs, client, server
 
 DDL = Path(__file__).parents[2] / "ddl"
 DUMMY: list[Any] = [{"name": "dummy", "type": "string", "comment": None, "properties": {}}]  # an entry needs a column
-VERSION = {"writerVersion": "406", "parameters": {}}
+VERSION = {"writerVersion": server.VERSION, "parameters": {}}
 ENTRY = {**VERSION, "owner": "athena", "partitionColumns": [], "serdeParameters": {}, "columnStatistics": {}}
 TABLE = {**ENTRY, "tableType": "EXTERNAL_TABLE", "storageFormat": "PARQUET"}
 VIEW = {"presto_view": "true", "comment": "Presto View"}
@@ -101,8 +100,9 @@ def text_of(lake: Path | str, kind: str, *name: str) -> list[str]:
     path = DDL / f"{kind.lower()}s" / f"{name[-1].strip(chr(34))}.sql"
     if not path.exists():
         return []
-    text = path.read_text().replace("${lake}", str(lake)).replace("${go_live}", f"{EARLIEST_DATE}")
-    return [line for line in text.splitlines() if not line.startswith("--")]
+    from deploy import ddl  # noqa: PLC0415  # as above
+
+    return [line for line in ddl.text(path, str(lake)).splitlines() if not line.startswith("--")]
 
 
 def of_iceberg(metadata: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyspark
 import pytest
+from terminal import read_terminal
 
 import events_batch
 import events_stream
@@ -48,13 +49,6 @@ def on_a_terminal(*arguments: object) -> str:
     os.close(ours)
     assert started.returncode == 0, shown.decode()
     return shown.decode()
-
-
-def read_terminal(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65_536)
-    except OSError:  # <- Linux says so where nobody has the other end any more
-        return b""
 
 
 def run_until(appears: tuple[Path, str], *arguments: object) -> None:

@@ -10,18 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from terminal import read_terminal
 
 pytestmark = [pytest.mark.process, pytest.mark.server, pytest.mark.single, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 300
-
-
-def read_terminal(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65_536)
-    except OSError:  # <- Linux says so where nobody has the other end any more
-        return b""
 
 
 def test_sessions_and_page_counts_are_seen_until_ctrl_c(tmp_path):

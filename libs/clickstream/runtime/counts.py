@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from clickstream import errors
 
 SKIPPED = {"is_out_of_range": "skipped_dates", "is_anonymous": "skipped_anonymous"}  # column -> what counts it
+OUTCOMES = ("written", "duplicate", "quarantined", *SKIPPED.values())  # of which each row that was read has one
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,8 @@ class RowCounter:
             for name, count in self._all().items()
             if name not in {"first_arrival", "last_arrival"}
         }
-        of_sum = {name: counts.pop(name, 0) for name in _OF_SUM}
+        of_sum = {name: counts.pop(name, 0) for name in ("read", *OUTCOMES)}
         return RowCounts(**of_sum, quarantined_by_reason=quarantined_by_reason, beside=counts)
 
     def _all(self) -> dict[str, int | None]:
         return {name: count for observation in self._observations for name, count in observation.get.items()}
-
-
-_OF_SUM = ("read", "written", "duplicate", "quarantined", *SKIPPED.values())

@@ -50,15 +50,14 @@ class Load:
 
     def materialize(self, validated: DataFrame) -> NewRows:
         """Compute the validated rows once, into files; they are read several times."""
-        self._input, self._is_computed = self.staged(self._counter.of_input(validated)), True
-        return self._new_rows(self._input)
+        return self._computed(self.staged(self._counter.of_input(validated)))
 
     def persist(self, validated: DataFrame) -> NewRows:
         """Compute a stream's validated rows once: where an executor is lost, the stream gives the same ones again."""
-        self._input, self._is_computed = self._counter.of_input(validated).persist(), True
-        self._stack.callback(self._input.unpersist)
-        self._input.write.format("noop").mode("overwrite").save()
-        return self._new_rows(self._input)
+        rows = self._counter.of_input(validated).persist()
+        self._stack.callback(rows.unpersist)
+        rows.write.format("noop").mode("overwrite").save()
+        return self._computed(rows)
 
     def observe(self, validated: DataFrame) -> DataFrame:
         """Pass on the valid rows, counted: for input that is read once, as long as nothing is quarantined."""
@@ -93,7 +92,8 @@ class Load:
             quarantine.add(rows, self._quarantine_table, self._source, quarantine_since)
         return counts
 
-    def _new_rows(self, rows: DataFrame) -> NewRows:
+    def _computed(self, rows: DataFrame) -> NewRows:
+        self._input, self._is_computed = rows, True
         arrivals = [self._counter.arrival(which) for which in ("first_arrival", "last_arrival")]
         return NewRows(_valid(rows), rows, *arrivals)
 

@@ -1,6 +1,6 @@
 -- The ten pages that most sessions began on, without what follows ? or # in their addresses.
 SELECT
-    split_part(split_part(entry_page, '?', 1), '#', 1) AS entry_page,
+    regexp_extract(entry_page, '^[^?#]*') AS entry_page,
     count(*) AS sessions,
     round(avg(CASE WHEN is_bounce THEN 1e0 ELSE 0e0 END), 3) AS bounce_rate
 FROM sessions
