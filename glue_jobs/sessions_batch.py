@@ -13,6 +13,7 @@ import logging
 import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from pyspark.sql import SparkSession
@@ -30,10 +31,10 @@ from clickstream.runtime.arguments import (
 )  # fmt: skip
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import raw_archive
-from clickstream.storage import files, iceberg, run_reports
+from clickstream.storage import event_changes, files, iceberg, run_reports
 from clickstream.storage.load import Load, open_load
 from clickstream.storage.session_tables import Input, SessionTables
-from clickstream.transforms import activity
+from clickstream.transforms import activity, times
 from clickstream.transforms.sessions import SessionWindow
 
 SCOPE = ("start_date", "end_date", "lookback_days")  # which events a run has read, as its snapshots say
@@ -101,25 +102,27 @@ def read_events(load: Load, tables: SessionTables, latest: iceberg.Commit | None
     spark, table = tables.spark, str(arguments.events_table)
     scope = {name: str(getattr(arguments, name)) for name in SCOPE}
     until = iceberg.current_snapshot(spark, table)
+    progress = scope | {"events_snapshot": str(until or 0)}
     changed = None
     if latest and latest.is_current and until and scope.items() <= latest.properties.items():
-        changed = iceberg.changes(spark, table, int(latest.properties["events_snapshot"]), until)
-    rows = iceberg.read(spark, table, schemas.EVENTS, snapshot=until) if changed is None else changed
-    if arguments.start_date:
-        rows = rows.where(F.col("created_date") >= F.lit(arguments.start_date))
-    if arguments.end_date:
-        rows = rows.where(F.col("created_date") <= F.lit(arguments.end_date))
-    is_compared = latest is not None and changed is None
-    if is_compared:
-        logger.info("what has changed in %s since the latest run is not known; all its events are compared", table)
-    lookback = timedelta(days=arguments.lookback_days)
-    return Input(
-        load.observe(activity.from_events(rows, f"table:{table}", lookback)),
-        stored=tables.stored(arguments.start_date, arguments.end_date) if is_compared else None,
-        is_initial_load=latest is None,
-        is_full_snapshot=True,
-        progress=scope | {"events_snapshot": str(until or 0)},
-    )
+        since = int(latest.properties["events_snapshot"])
+        if since == until:
+            return Input(None, is_initial_load=False, progress=progress)
+        changed = iceberg.changes(spark, table, since, until, "created_date")
+    in_scope = times.is_in_range(F.col("created_date"), arguments.start_date, arguments.end_date)
+    read = partial(activity.from_events, origin=f"table:{table}", lookback=timedelta(days=arguments.lookback_days))
+    now = iceberg.read(spark, table, schemas.EVENTS, snapshot=until).where(in_scope)
+    if changed is None:
+        if latest:
+            logger.info("what has changed in %s since the latest run is not known; all its events are compared", table)
+        stored = tables.stored(arguments.start_date, arguments.end_date) if latest else None
+        changes = event_changes.of_all(load, now.transform(read), stored)
+    else:
+        rows = changed.rows.where(in_scope).transform(read)
+        stored = tables.stored(min(changed.partitions), max(changed.partitions))
+        in_days = F.col("created_date").isin(*changed.partitions)
+        changes = event_changes.of_changes(load, rows, now.where(in_days).transform(read), stored)
+    return Input(changes, is_initial_load=latest is None, progress=progress)
 
 
 def read_lines(load: Load, tables: SessionTables, latest: iceberg.Commit | None, arguments: Arguments) -> Input:
@@ -133,10 +136,8 @@ def read_lines(load: Load, tables: SessionTables, latest: iceberg.Commit | None,
     valid, day = new.valid, F.to_date("event_time")
     first, last = valid.agg(F.min(day), F.max(day)).collect()[0]
     return Input(
-        valid,
-        stored=tables.stored(first, last) if latest else None,
+        event_changes.of_lines(load, valid, stored=tables.stored(first, last) if latest else None),
         is_initial_load=latest is None,
-        is_full_snapshot=False,
         progress={},
     )
 

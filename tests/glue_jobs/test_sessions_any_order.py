@@ -2,13 +2,19 @@
 
 Each user of an example is a case of its own: events that come in any order, at the gap and a millisecond beside it, at
 one instant, over midnight, between two sessions, in sessions that are cut; that change, go again, belong to nobody or
-come too late. Between the events there are runs: over all dates, over some, and some that are killed half way. Before
-each of them the tables have had their upkeep, or some of it.
+come too late; that stand in the table several times, in one form or in others, for a while or for good. Between the
+events there are runs: over all dates, over some, some that are killed half way, and two at once. Before each of them
+the rows of the table have come by appending, by deleting or by a rebuild, and the tables have had their upkeep, or some
+of it.
 """
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import properties
 import pytest
@@ -17,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trial import Trial, plain_value
 
-from clickstream import schemas
+from clickstream import errors, schemas
 from clickstream.storage.iceberg import Branch
 
 pytestmark = [pytest.mark.single, pytest.mark.slow]
@@ -25,7 +31,18 @@ pytestmark = [pytest.mark.single, pytest.mark.slow]
 GAP, LONGEST, LOOKBACK = timedelta(minutes=30), timedelta(hours=1), timedelta(days=7)
 STEP, MILLISECOND = GAP / 2, timedelta(milliseconds=1)
 EVENING = datetime(2024, 3, 17, 19)  # noqa: DTZ001 - Spark gives its times, all UTC, without a zone
-RUNS = 4
+RUNS = 5
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A row more of an event, from a run on until one that no longer sees it."""
+
+    comes: int
+    goes: int
+    delay: int  # hours of its arrival, to the event's
+    page: str | None
+    is_of_another_user: bool
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class Event:
     comes: int
     goes: int
     page: str | None
+    copies: list[Copy]
     fate: str = "valid"
 
     @property
@@ -46,13 +64,24 @@ class Event:
 
 def users() -> st.SearchStrategy:
     """Few steps, so that most events are within a gap of others; twice as likely there from the first run on."""
+    comes, goes = st.sampled_from([0, *range(RUNS)]), st.sampled_from([2, 3, *[RUNS] * 6])
+    page = st.sampled_from([None, "/", "/cart"])
+    copy = st.builds(
+        Copy,
+        comes,
+        goes,
+        delay=st.sampled_from([-1, 0, 0, 1]),
+        page=page,
+        is_of_another_user=st.sampled_from([True, *[False] * 4]),
+    )
     event = st.builds(
         Event,
         step=st.integers(0, 22),
         jitter=st.sampled_from([0, 0, 0, -1, 1]),
-        comes=st.sampled_from([0, *range(RUNS)]),
-        goes=st.sampled_from([2, 3, *[RUNS] * 6]),
-        page=st.sampled_from([None, "/", "/cart"]),
+        comes=comes,
+        goes=goes,
+        page=page,
+        copies=st.one_of(st.just([]), st.just([]), st.lists(copy, max_size=3)),
         fate=st.sampled_from([*["valid"] * 12, "changes", "anonymous", "at_the_lookback", "late"]),
     )
     return st.lists(st.lists(event, min_size=1, max_size=12), min_size=60, max_size=80)
@@ -67,60 +96,80 @@ def upkeep() -> st.SearchStrategy:
     return st.lists(st.lists(step, max_size=6), min_size=RUNS, max_size=RUNS)
 
 
-def table_row(user: int, number: int, event: Event, run: int) -> tuple:
-    """Write the row of ``events`` that a run finds."""
-    page = "/changed" if event.fate == "changes" and run > event.comes else event.page
+def table_rows(user: int, number: int, event: Event, run: int) -> Iterator[tuple]:
+    """Write the rows of ``events`` that a run finds of an event."""
     delay = {"at_the_lookback": LOOKBACK, "late": LOOKBACK + MILLISECOND}.get(event.fate, timedelta(0))
     uuid, created_at = f"{number * 7 % 12:02}-{user}", int((event.time - datetime(1970, 1, 1)) / MILLISECOND)  # noqa: DTZ001
-    user_id = None if event.fate == "anonymous" else f"u{user}"
-    payload = json.dumps({"page": page, "country": "DE" if number % 3 else None})
-    return (uuid, "a:b", "b", created_at, "", event.time, user_id, payload, event.time + delay, "a", event.time.date())
+
+    def row(owner: str, page: str | None, arrived_at: datetime) -> tuple:
+        user_id = None if event.fate == "anonymous" else owner
+        payload = json.dumps({"page": page, "country": "DE" if number % 3 else None})
+        return (uuid, "a:b", "b", created_at, "", event.time, user_id, payload, arrived_at, "a", event.time.date())
+
+    if event.comes <= run < event.goes:
+        yield row(
+            f"u{user}", "/changed" if event.fate == "changes" and run > event.comes else event.page, event.time + delay
+        )
+    for copy in event.copies:
+        if copy.comes <= run < copy.goes:
+            owner = f"v{user}" if copy.is_of_another_user else f"u{user}"
+            yield row(owner, copy.page, event.time + delay + copy.delay * timedelta(hours=1))
 
 
-def rows_of_run(users: list, run: int) -> set[tuple]:
-    return {
-        table_row(user, number, event, run)
+def rows_of_run(users: list, run: int) -> Counter[tuple]:
+    return Counter(
+        row
         for user, events in enumerate(users)
         for number, event in enumerate(events)
-        if event.comes <= run < event.goes
-    }
+        for row in table_rows(user, number, event, run)
+    )
 
 
-def activity(rows: set[tuple]) -> list[dict]:
-    """Pick what sessions are made of out of rows of ``events``."""
-    found = []
+def activity(rows: Counter[tuple]) -> list[dict]:
+    """Pick what sessions are made of out of rows of ``events``: of each event the first row that is valid."""
+    events: dict[tuple, list[tuple]] = {}
     for uuid, name, _, _, _, time, user, payload, arrived_at, event_type, _ in rows:
         if user is not None and arrived_at - time <= LOOKBACK:
             said = json.loads(payload)
             values = (user, uuid, time, event_type, name, said["page"], None, said["country"])
-            found.append(dict(zip(schemas.ACTIVITY.names, values, strict=True)))
-    return found
+            events.setdefault((uuid, time), []).append((arrived_at, payload, user, values))
+    first = [min(found, key=lambda row: row[:3]) for found in events.values()]
+    return [dict(zip(schemas.ACTIVITY.names, values, strict=True)) for *_, values in first]
 
 
 def as_text(rows: list[dict]) -> list[dict]:
     return sorted(({name: plain_value(row[name]) for name in sorted(row)} for row in rows), key=json.dumps)
 
 
-def bring(trial: Trial, rows: set[tuple], before: set[tuple]) -> None:
-    """Let the table hold these rows: what is gone goes, what is new comes."""
-    gone = ", ".join(f"'{row[0]}'" for row in before - rows)
-    if gone:
+def bring(trial: Trial, rows: Counter[tuple], before: Counter[tuple], way: str) -> None:
+    """Let the table hold these rows: a rebuild writes all of them, otherwise what is gone is deleted first."""
+    frame = partial(trial.spark.createDataFrame, schema=schemas.EVENTS.columns)
+    if way == "rebuild" and rows:
+        trial.spark.sql(f"delete from {trial.events_table}")
+        frame(list(rows.elements())).coalesce(1).writeTo(trial.events_table).append()
+        return
+    uuids = {row[0] for row in before - rows}
+    if uuids:
+        mode = "merge-on-read" if way == "delete_files" else "copy-on-write"
+        trial.spark.sql(f"alter table {trial.events_table} set tblproperties ('write.delete.mode' = '{mode}')")
+        gone = ", ".join(f"'{uuid}'" for uuid in uuids)
         trial.spark.sql(f"delete from {trial.events_table} where event_uuid in ({gone})")
-    new = [row for row in rows if row in rows - before]
-    trial.spark.createDataFrame(new, schemas.EVENTS.columns).coalesce(1).writeTo(trial.events_table).append()
+    stay = Counter({row: count for row, count in before.items() if row[0] not in uuids})
+    frame(list((rows - stay).elements())).coalesce(1).writeTo(trial.events_table).append()
 
 
 @properties.of_runs(2)  # 60 to 80 cases each
 @given(
     users=users(),
-    kinds=st.permutations(["all_dates", "some_dates", "killed"]),
+    kinds=st.permutations(["all_dates", "some_dates", "killed", "overtaken"]),
+    ways=st.lists(st.sampled_from(["rebuild", "rows", "rows", "delete_files"]), min_size=RUNS, max_size=RUNS),
     upkeep=upkeep(),
 )
-def test_the_tables_end_as_one_run_over_everything_would_leave_them(new_trial, users, kinds, upkeep):
-    trial, before = new_trial(), set()
+def test_the_tables_end_as_one_run_over_everything_would_leave_them(new_trial, users, kinds, ways, upkeep):
+    trial, before = new_trial(), Counter()
     for run, kind in enumerate([*kinds, "all_dates"]):
         rows = rows_of_run(users, run)
-        bring(trial, rows, before)
+        bring(trial, rows, before, ways[run])
         before = rows
         for step, table in upkeep[run]:
             getattr(trial, step)(getattr(trial, table))
@@ -135,15 +184,22 @@ def run_sessions(trial: Trial, kind: str) -> None:
     given = {"gap_seconds": GAP.seconds, "max_session_hours": 1, "lookback_days": LOOKBACK.days}
     if kind == "some_dates":
         given["start_date"] = EVENING.date() + timedelta(days=1)
-    if kind != "killed":
+    if kind not in ("killed", "overtaken"):
         trial.sessions_batch(**given)
         return
+    publish = Branch.publish
     with pytest.MonkeyPatch.context() as patch:
-        publish = Branch.publish
-        patch.setattr(Branch, "publish", lambda branch: publish(branch) if ".sessions_" in branch.table else stop())
-        with pytest.raises(KeyboardInterrupt):
+
+        def killed(branch: Branch) -> None:
+            if ".session_events_" in branch.table:
+                raise KeyboardInterrupt
+            publish(branch)
+
+        def overtaken(branch: Branch) -> None:
+            patch.setattr(Branch, "publish", publish)
             trial.sessions_batch(**given)
+            publish(branch)
 
-
-def stop() -> None:
-    raise KeyboardInterrupt
+        patch.setattr(Branch, "publish", killed if kind == "killed" else overtaken)
+        with suppress(KeyboardInterrupt, errors.ConcurrentCommitError):
+            trial.sessions_batch(**given)

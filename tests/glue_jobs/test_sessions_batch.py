@@ -3,10 +3,11 @@
 from datetime import date
 
 import pytest
+from pyspark.sql import functions as F
 from trial import event
 
 import sessions_batch
-from clickstream import errors
+from clickstream import errors, schemas
 from clickstream.runtime.arguments import Table
 from clickstream.storage.iceberg import Branch
 
@@ -26,6 +27,14 @@ def events_per_session(trial):
     assert {name: len(uuids) for name, uuids in events.items()} == sessions
     assert len(rows) == sum(sessions.values())
     return {name: "".join(uuids) for name, uuids in events.items()}
+
+
+def send_again(trial, *uuids, arrival="interval 1 day", user=None):
+    """Add rows of events that are there, as of another arrival, and perhaps of another user."""
+    changed = {"arrived_at": f"arrived_at + {arrival}"} | ({"user_id": f"'{user}'"} if user else {})
+    columns = ", ".join(f"{changed.get(name, name)} as {name}" for name in schemas.EVENTS.names)
+    rows = trial.spark.sql(f"select {columns} from {trial.events_table}").where(F.col("event_uuid").isin(*uuids))
+    rows.dropDuplicates(["event_uuid"]).writeTo(trial.events_table).append()
 
 
 def head(spark, table):
@@ -62,6 +71,41 @@ def test_what_a_rebuild_removes_or_changes_is_made_again(trial):
     assert events_per_session(trial) == {"ada-1": "a", "ada-2": "cd", "bob-1": "e"}
     assert (counts["written"], counts["deleted"], counts["duplicate"]) == (1, 2, 3)
     assert {row["entry_page"] for row in trial.sessions()} == {None, "/new"}
+
+
+def test_an_event_is_in_a_session_once_and_as_long_as_a_row_of_it_is_left(spark, trial):
+    trial.send([act("a", 0, page="/a"), act("b", 20), act("c", 0, "bob")])
+    trial.events_batch()
+    send_again(trial, "a", "c")  # <- as a stream does that gets them after its lookback
+    counts = trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "ab", "bob-1": "c"}
+    assert (counts["read"], counts["written"], counts["duplicate"]) == (5, 3, 2)
+
+    the_17th = date(2024, 3, 17)
+    trial.events_batch(mode="rebuild", start_date=the_17th, end_date=the_17th)
+    counts = trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "ab", "bob-1": "c"}
+    assert (counts["read"], counts["written"], counts["duplicate"], counts["deleted"]) == (3, 0, 3, 0)
+
+    send_again(trial, "a", "c")
+    counts = trial.sessions_batch()
+    assert (counts["read"], counts["written"], counts["duplicate"], counts["looked_up"]) == (5, 0, 5, 0)
+    spark.sql(f"delete from {trial.events_table} where event_uuid in ('a', 'c')")
+    counts = trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "b"}
+    assert (counts["written"], counts["deleted"]) == (0, 2)
+
+
+def test_the_row_that_arrived_first_stands_for_an_event_whoever_it_is_of(spark, trial):
+    trial.send([act("a", 0, page="/a"), act("b", 20)])
+    trial.sessions_batch()
+    send_again(trial, "a", arrival="interval -1 day", user="bob")
+    trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "b", "bob-1": "a"}
+    spark.sql(f"delete from {trial.events_table} where user_id = 'bob'")
+    counts = trial.sessions_batch()
+    assert events_per_session(trial) == {"ada-1": "ab"}
+    assert (counts["written"], counts["deleted"]) == (0, 1)
 
 
 @pytest.mark.single

@@ -90,4 +90,10 @@ class RowCounter:
         return RowCounts(**of_sum, quarantined_by_reason=quarantined_by_reason, beside=counts)
 
     def _all(self) -> dict[str, int | None]:
-        return {name: count for observation in self._observations for name, count in observation.get.items()}
+        """Add up what was counted under one name in several places."""
+        counts: dict[str, int | None] = {}
+        for observation in self._observations:
+            for name, count in observation.get.items():
+                known = counts.get(name)
+                counts[name] = count if known is None else known + (count or 0)
+        return counts

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import takewhile
 from typing import Any
@@ -267,33 +268,58 @@ def current_snapshot(spark: SparkSession, table: str) -> int | None:
     return None if snapshot is None else int(snapshot.snapshotId())
 
 
+def is_empty(spark: SparkSession, table: str) -> bool:
+    """Whether readers see no row; where the latest snapshot's own counts cannot say, rows are looked for."""
+    snapshot = _table(spark, full_name(spark, table)).currentSnapshot()
+    if snapshot is None:
+        return True
+    totals = {name: int(count) for name, count in dict(snapshot.summary()).items() if name.startswith("total-")}
+    if totals.get("total-records") == 0:
+        return True
+    if totals.get("total-equality-deletes") == 0 and totals["total-records"] > totals["total-position-deletes"]:
+        return False
+    return spark.table(full_name(spark, table)).isEmpty()
+
+
 def snapshots(spark: SparkSession, table: str) -> set[int]:
     """Return all snapshots of a table."""
     return {int(snapshot.snapshotId()) for snapshot in _table(spark, full_name(spark, table)).snapshots()}
 
 
-def changes(spark: SparkSession, table: str, since: int, until: int) -> DataFrame | None:
-    """Return the rows that were inserted (is_insert) and deleted from one snapshot to a later one.
+@dataclass(frozen=True)
+class Changes:
+    """The rows that were inserted (is_insert) and deleted from one snapshot of a table to a later one."""
 
-    A row that was moved to another file is both. None where Iceberg cannot say: the snapshots in between have expired,
-    or have delete files (as Athena writes them).
+    rows: DataFrame  # one that was moved to another file is both
+    partitions: frozenset[date]  # that the rows lie in
+
+
+def changes(spark: SparkSession, table: str, since: int, until: int, partition: str) -> Changes | None:
+    """Return what has changed between two snapshots, with the values of a partition column of type date.
+
+    Where rows were only added, the files that were added are read; else Iceberg's changelog. None where Iceberg cannot
+    say: the snapshots in between have expired, or have delete files (as Athena writes them).
     """
     name = full_name(spark, table)
-    if since == until:
-        return _instants(_as_of(spark, name, until)).where(F.lit(False)).withColumn("is_insert", F.lit(True))
     java = _table(spark, name)
     latest_first = {int(snapshot.snapshotId()): snapshot for snapshot in _lineage(java, java.currentSnapshot())}
     if since not in latest_first or until not in latest_first:
         return None
-    at = until
+    between, at = [], until
     while at != since:
-        if "added-delete-files" in latest_first[at].summary():
-            return None
+        between.append(latest_first[at])
         at = int(latest_first[at].parentId())
-    between = {"start-snapshot-id": str(since), "end-snapshot-id": str(until)}
-    changed = _instants(spark.read.options(**between).table(f"{name}.changes"))
-    # In a function, for Iceberg fails where Spark gives it a condition on that column.
-    return changed.withColumn("is_insert", F.upper("_change_type") == "INSERT")
+    if any("added-delete-files" in snapshot.summary() for snapshot in between):
+        return None
+    only_added = all(str(snapshot.operation()) in {"append", "replace"} for snapshot in between)
+    options = {"start-snapshot-id": str(since), "end-snapshot-id": str(until)}
+    if only_added:
+        rows = _instants(spark.read.options(**options).table(name)).withColumn("is_insert", F.lit(True))
+    else:
+        changed = _instants(spark.read.options(**options).table(f"{name}.changes"))
+        # In a function, for Iceberg fails where Spark gives it a condition on that column.
+        rows = changed.withColumn("is_insert", F.upper("_change_type") == "INSERT")
+    return Changes(rows, _changed_partitions(spark, java, between, partition))
 
 
 def location(spark: SparkSession, table: str) -> str:
@@ -400,6 +426,24 @@ def _without_zones(rows: DataFrame) -> DataFrame:
 
 def _conformed(rows: DataFrame, columns: StructType) -> DataFrame:
     return rows.select(*[F.col(column.name).cast(column.dataType).alias(column.name) for column in columns])
+
+
+def _changed_partitions(spark: SparkSession, table: Any, snapshots: list[Any], column: str) -> frozenset[date]:
+    """Return the dates of a partition column that the files have which these snapshots add and delete."""
+    jvm: Any = spark._jvm  # noqa: SLF001
+    integer = jvm.java.lang.Class.forName("java.lang.Integer")
+    files = [
+        file
+        for snapshot in snapshots
+        if str(snapshot.operation()) != "replace"
+        for changed in (snapshot.addedDataFiles(table.io()), snapshot.removedDataFiles(table.io()))
+        for file in changed
+    ]
+    days = set()
+    for file in files:
+        names = [partition.name() for partition in table.specs()[file.specId()].fields()]
+        days.add(file.partition().get(names.index(column), integer))
+    return frozenset(date(1970, 1, 1) + timedelta(days=day) for day in days)
 
 
 def _list(columns: set[tuple[str, str]]) -> str:

@@ -62,7 +62,7 @@ class Load:
     def observe(self, validated: DataFrame) -> DataFrame:
         """Pass on the valid rows, counted: for input that is read once, as long as nothing is quarantined."""
         self._input = validated
-        return _valid(self._counter.of_input(validated))
+        return valid_rows(self._counter.of_input(validated))
 
     def counted(self, rows: DataFrame, counts: Mapping[str, str]) -> DataFrame:
         """Pass on rows, counted by aggregates over them, in SQL; whoever calls this has the plan run."""
@@ -95,7 +95,7 @@ class Load:
     def _computed(self, rows: DataFrame) -> NewRows:
         self._input, self._is_computed = rows, True
         arrivals = [self._counter.arrival(which) for which in ("first_arrival", "last_arrival")]
-        return NewRows(_valid(rows), rows, *arrivals)
+        return NewRows(valid_rows(rows), rows, *arrivals)
 
     @cached_property
     def _quarantined(self) -> DataFrame:
@@ -121,6 +121,7 @@ def open_load(spark: SparkSession, source: Source, quarantine_table: str) -> Ite
         yield Load(spark, source, quarantine_table, stack)
 
 
-def _valid(rows: DataFrame) -> DataFrame:
+def valid_rows(rows: DataFrame) -> DataFrame:
+    """Keep the validated rows that break no rule and are not skipped."""
     skipped = [F.col(name) for name in SKIPPED if name in rows.columns]
     return rows.where(reduce(lambda valid, is_skipped: valid & ~is_skipped, skipped, F.col("reasons").isNull()))

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from clickstream import errors, schemas
@@ -23,9 +23,9 @@ from clickstream.transforms import sessions
 from clickstream.transforms.sessions import SessionWindow
 
 EVENT = ("user_id", "event_uuid", "event_time")  # the key of ``session_events``
-CHANGE_COUNTS = {"written": "sum(inserted)", "duplicate": "sum(unchanged)", "deleted": "sum(deleted)"}
-INITIAL_COUNTS = {"written": "count(1)"}
+STORED = ("session_key", "session_number", "new_session", "split_cause")  # of an event, as the table has it
 RECOMPUTED_COUNTS = {"session_events": "count(1)", "sessions": "count_if(new_session = 1)"}
+REWRITTEN_COUNTS = {"rewritten": "count_if(stored is not null and differs)"}
 REBUILT_COUNTS = {"rebuilt_sessions": "count(1)"}
 
 logger = logging.getLogger(__name__)
@@ -33,21 +33,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Input:
-    """What a run reads (``activity``), and what the tables held of it."""
+    """What a run has found in its input."""
 
-    valid: DataFrame  # ``schemas.ACTIVITY``; with is_insert where it is a list of changes
-    stored: DataFrame | None  # to compare with; None where nothing was stored, or where the input is a list of changes
+    changes: DataFrame | None  # ``schemas.ACTIVITY`` to add to what is stored (is_insert), or to delete; None: nothing
     is_initial_load: bool  # the tables hold nothing that stays
-    is_full_snapshot: bool  # what it lacks is deleted, and no event is in it twice
     progress: Mapping[str, str]  # up to where the input has been read: snapshot properties
-
-
-@dataclass(frozen=True)
-class RecomputePoints:
-    """From where on the sessions of the users with changes are recomputed."""
-
-    users: DataFrame  # of ``sessions.recompute_points``
-    first_day: date  # no session that began earlier is among them
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ class SessionTables:
 
         Raise ``TableError`` where the tables cannot be continued.
         """
-        if self.stored().isEmpty():
+        if iceberg.is_empty(self.spark, self.session_events):
             return None
         latest = iceberg.latest_commit(self.spark, self.session_events)
         if latest is None:
@@ -83,8 +73,7 @@ class SessionTables:
 
     def stored(self, start: date | None = None, end: date | None = None) -> DataFrame:
         """Read the ``session_events`` that happened on these dates."""
-        stored = iceberg.read(self.spark, self.session_events, schemas.SESSION_EVENTS)
-        day = F.to_date("event_time")
+        stored, day = self._stored_events(), F.to_date("event_time")
         if start:
             begun = start - self.window.max_length - timedelta(days=1)
             stored = stored.where((F.col("session_date") >= F.lit(begun)) & (day >= F.lit(start)))
@@ -107,23 +96,30 @@ class SessionTables:
 
     def write(self, load: Load, given: Input, of_sessions: Branch, of_events: Branch) -> None:
         """Write the sessions that the input changes, if any, to the branches."""
-        if given.is_initial_load and given.is_full_snapshot:  # nothing to compare with
-            self._recompute(load, load.counted(given.valid, INITIAL_COUNTS), of_sessions, of_events)
-            return
-        compared = changes(given.valid, given.stored, is_full_snapshot=given.is_full_snapshot)
-        changed = load.staged(load.counted(compared, CHANGE_COUNTS).where("inserted + deleted > 0"))
-        if changed.isEmpty():
+        if given.changes is None:
             return
         if given.is_initial_load:
-            self._recompute(load, changed, of_sessions, of_events)
+            self._write_all(load, given.changes, of_sessions, of_events)
             return
-        stored = iceberg.read(self.spark, self.sessions, schemas.SESSIONS)
-        users = load.staged(sessions.recompute_points(changed, stored, self.window.gap))
-        (first,) = users.agg(F.to_date(F.min("recompute_from"))).collect()
-        points = RecomputePoints(users, first[0])
-        _delete(of_events, points, "event_time")
-        _delete(of_sessions, points, "started_at")
-        self._recompute(load, self._with_stored(changed, points), of_sessions, of_events)
+        recent = Observation()
+        of_users = given.changes.transform(sessions.recompute_points, self._stored_sessions(), self.window.gap)
+        since = F.min(F.unix_micros("recompute_from")).alias("since")
+        users = load.staged(of_users.observe(recent, since))
+        if recent.get["since"] is None:
+            return
+        first_day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=recent.get["since"])).date()
+        recomputed = load.staged(self._recomputed(load, given.changes, users, first_day))
+        in_days = f"stored.session_date >= date '{first_day}' and stored.user_id = deleted.user_id"
+        gone = given.changes.where("not is_insert").select(*EVENT)
+        if load.count("deleted") + load.count("rewritten"):
+            rewritten = recomputed.where("stored is not null and differs").select(*EVENT)
+            of_event = "stored.event_uuid = deleted.event_uuid and stored.event_time = deleted.event_time"
+            of_events.delete_where(f"{in_days} and {of_event}", gone.unionByName(rewritten))
+        of_events.append(recomputed.where("differs"))
+        of_sessions.delete_where(
+            f"{in_days} and stored.started_at >= deleted.recompute_from", users.select("user_id", "recompute_from")
+        )
+        of_sessions.append(sessions.to_sessions(recomputed))
 
     def _rebuild_sessions(self, load: Load, latest: iceberg.Commit) -> None:
         """Put the sessions of ``session_events`` in place of those stored, in the name of the latest run."""
@@ -131,31 +127,46 @@ class SessionTables:
         with iceberg.open_branch(
             self.spark, self.sessions, schemas.SESSIONS, latest.properties, iceberg.MERGE_ON_READ
         ) as branch:
-            branch.overwrite(load.counted(sessions.to_sessions(self.stored()), REBUILT_COUNTS), F.lit(True))
+            branch.overwrite(load.counted(sessions.to_sessions(self._stored_events()), REBUILT_COUNTS), F.lit(True))
             branch.publish()
 
-    def _with_stored(self, changed: DataFrame, points: RecomputePoints) -> DataFrame:
-        """Return the events of which sessions are recomputed: the stored ones with the changes."""
-        stored = self.stored().where(F.col("session_date") >= F.lit(points.first_day))
-        rest = (
-            stored
-            .join(points.users, "user_id")
-            .where("event_time >= recompute_from")
-            .join(changed.where("deleted > 0").select(*EVENT), list(EVENT), "left_anti")
-        )
-        new = changed.where("inserted > 0").join(points.users, "user_id")
-        columns = [*schemas.ACTIVITY.names, *sessions.CONTINUED]
-        return rest.select(*columns).unionByName(new.select(*columns))
-
-    def _recompute(self, load: Load, events: DataFrame, of_sessions: Branch, of_events: Branch) -> None:
-        """Append the sessions of the events; without ``CONTINUED`` columns they replace all there are."""
+    def _write_all(self, load: Load, events: DataFrame, of_sessions: Branch, of_events: Branch) -> None:
         session_events = load.counted(sessions.to_session_events(events, self.window), RECOMPUTED_COUNTS)
         of_events.append(session_events)
-        recomputed = sessions.to_sessions(of_events.appended())
-        if sessions.CONTINUED[0] in events.columns:
-            of_sessions.append(recomputed)
-        else:
-            of_sessions.overwrite(recomputed, F.lit(True))
+        of_sessions.overwrite(sessions.to_sessions(of_events.appended()), F.lit(True))
+
+    def _recomputed(self, load: Load, changes: DataFrame, users: DataFrame, first_day: date) -> DataFrame:
+        """Return the ``schemas.SESSION_EVENTS`` of the users from where they are recomputed.
+
+        With what is ``stored`` of a row, if it is, and whether it differs from that.
+        """
+        as_stored = F.struct(*STORED)
+        stored = (
+            self
+            ._stored_events()
+            .where(F.col("session_date") >= F.lit(first_day))
+            .select(*schemas.ACTIVITY.names, as_stored.alias("stored"))
+        )
+        if load.count("deleted"):
+            stored = stored.join(changes.where("not is_insert").select(*EVENT), list(EVENT), "left_anti")
+        new = changes.where("is_insert").select(*schemas.ACTIVITY.names)
+        rows = stored.unionByName(new, allowMissingColumns=True).join(users, "user_id")
+        return (
+            load
+            .counted(
+                rows.where("event_time >= recompute_from").transform(sessions.with_sessions, self.window),
+                RECOMPUTED_COUNTS,
+            )
+            .withColumn("differs", ~F.col("stored").eqNullSafe(as_stored))
+            .select(*schemas.SESSION_EVENTS.names, "stored", "differs")
+            .transform(load.counted, REWRITTEN_COUNTS)
+        )
+
+    def _stored_events(self) -> DataFrame:
+        return iceberg.read(self.spark, self.session_events, schemas.SESSION_EVENTS)
+
+    def _stored_sessions(self) -> DataFrame:
+        return iceberg.read(self.spark, self.sessions, schemas.SESSIONS)
 
     def _kind(self) -> dict[str, str]:
         """Say what all sessions of the tables have in common."""
@@ -167,35 +178,3 @@ class SessionTables:
 
     def _error(self, what: str) -> errors.TableError:
         return errors.TableError(f"table {self.session_events} {what}; empty it, and a run over everything fills it")
-
-
-def changes(events: DataFrame, stored: DataFrame | None, *, is_full_snapshot: bool) -> DataFrame:
-    """Compare events of the input, or changes of it (is_insert), with those ``stored``: a row per event.
-
-    Adds inserted, unchanged and deleted. A full snapshot has each event as often as it was inserted less as often as it
-    was deleted. Any other input deletes nothing, and an event that is in it twice counts once.
-    """
-    columns = schemas.ACTIVITY.names
-    if "is_insert" not in events.columns:
-        events = events.withColumn("is_insert", F.lit(True))
-    rows = events.select(*columns, "is_insert")
-    if stored is not None:
-        rows = rows.unionByName(stored.select(*columns).withColumn("is_insert", F.lit(False)))
-    inserts = F.col("inserts") if is_full_snapshot else F.least("inserts", F.lit(1))
-    deleted = F.greatest(F.col("deletes") - F.col("inserts"), F.lit(0)) if is_full_snapshot else F.lit(0)
-    return (
-        rows
-        .groupBy(*columns)
-        .agg(F.count_if("is_insert").alias("inserts"), F.count_if(~F.col("is_insert")).alias("deletes"))
-        .withColumn("inserted", F.greatest(inserts - F.col("deletes"), F.lit(0)))
-        .withColumn("unchanged", F.col("inserts") - F.col("inserted"))
-        .withColumn("deleted", deleted)
-        .drop("inserts", "deletes")
-    )
-
-
-def _delete(branch: Branch, points: RecomputePoints, time: str) -> None:
-    """Delete the rows of each user from where it is recomputed."""
-    of_user = f"stored.user_id = deleted.user_id and stored.{time} >= deleted.recompute_from"
-    in_days = f"stored.session_date >= date '{points.first_day}'"
-    branch.delete_where(f"{in_days} and {of_user}", points.users.select("user_id", "recompute_from"))

@@ -1,7 +1,10 @@
 """What users did, from every input, as the rows that sessions are made of: ``schemas.ACTIVITY``.
 
-Row-wise. Beside those columns a row keeps its text, origin and arrival (``schemas.RAW_LINE``), the reasons to
+Beside those columns a row that was read keeps its text, origin and arrival (``schemas.RAW_LINE``), the reasons to
 quarantine it, and why it is skipped otherwise: is_anonymous, is_out_of_range.
+
+An event is its ``KEY``, however many rows have it: the row that arrived first stands for it, of these the one with the
+smallest text.
 """
 
 from datetime import date, timedelta
@@ -15,6 +18,7 @@ from clickstream.validation import Rules, Source, with_reasons
 
 SOURCE: Source = "session_events"
 LATE = "late_beyond_lookback"
+KEY = ("event_uuid", "event_time")
 
 # The fields of a line that fill the columns; what has no field is null.
 FIELDS: dict[str, dict[str, str]] = {
@@ -79,6 +83,68 @@ def from_lines(
     return validated.withColumn("is_out_of_range", F.col("reasons").isNull() & ~is_in_range)
 
 
+def repeated(activity: DataFrame) -> DataFrame:
+    """Return the key_hash that the rows of more than one event, or more than one row of an event have."""
+    return activity.groupBy(_key_hash()).count().where("count > 1").select("key_hash")
+
+
+def is_of(activity: DataFrame, hashes: DataFrame, how: str) -> DataFrame:
+    """Keep the rows whose key_hash is among these (left_semi), or is not (left_anti)."""
+    return activity.withColumn("key_hash", _key_hash()).join(F.broadcast(hashes), "key_hash", how).drop("key_hash")
+
+
+def deduplicate(activity: DataFrame) -> DataFrame:
+    """Reduce rows to ``schemas.ACTIVITY`` per event, with the number of its ``copies``."""
+    return (
+        activity
+        .groupBy(*KEY)
+        .agg(_first_row(F.lit(True)), F.count(F.lit(1)).alias("copies"))
+        .select("first.*", "copies")
+    )
+
+
+def per_event(changes: DataFrame) -> DataFrame:
+    """Reduce inserted (is_insert) and deleted rows of events to a row per ``KEY``.
+
+    Its ``copies`` were inserted, ``first`` (``schemas.ACTIVITY``) stands for them; has_deletes, or is_same: what was
+    inserted is what was deleted.
+    """
+    is_insert = F.col("is_insert")
+    row_hash = F.xxhash64(*schemas.ACTIVITY.names, "arrived_at", "raw").cast("decimal(20)")
+    return changes.groupBy(*KEY).agg(
+        _first_row(is_insert),
+        F.count_if(is_insert).alias("copies"),
+        (F.count_if(~is_insert) > 0).alias("has_deletes"),
+        (F.sum(F.when(is_insert, row_hash).otherwise(-row_hash)) == 0).alias("is_same"),
+    )
+
+
+def compare(events: DataFrame, stored: DataFrame | None, *, is_full_snapshot: bool) -> DataFrame:
+    """Compare events, each with its ``copies``, with those ``stored``: a row per ``schemas.ACTIVITY``.
+
+    Adds is_inserted and is_deleted; what a full snapshot lacks is deleted. An event that is no more has a ``KEY`` only.
+    """
+    columns = schemas.ACTIVITY.names
+    rows = events.select(*columns, "copies", F.lit(True).alias("is_given"))
+    if stored is not None:
+        of_table = {"copies": F.lit(0).cast("long"), "is_given": F.lit(False)}
+        rows = rows.unionByName(stored.select(*columns).withColumns(of_table))
+    is_given, is_stored = F.col("given") > 0, F.col("stored") > 0
+    is_deleted = is_stored & ~is_given if is_full_snapshot else F.lit(False)
+    return (
+        rows
+        .groupBy(*columns)
+        .agg(
+            F.sum("copies").alias("copies"),
+            F.count_if("is_given").alias("given"),
+            F.count_if(~F.col("is_given")).alias("stored"),
+        )
+        .withColumn("is_inserted", is_given & ~is_stored & F.col("user_id").isNotNull())
+        .withColumn("is_deleted", is_deleted)
+        .drop("given", "stored")
+    )
+
+
 def event_rules(lookback: timedelta) -> Rules:
     """Say what has to hold for an event of the table, by the reason it is quarantined for otherwise."""
     return {LATE: F.col("user_id").isNull() | _is_in_time(lookback)}
@@ -87,6 +153,15 @@ def event_rules(lookback: timedelta) -> Rules:
 def line_rules(lookback: timedelta) -> Rules:
     """Say what has to hold for a line, by the reason it is quarantined for otherwise."""
     return {**visits.rules(), LATE: F.col("event_time").isNull() | _is_in_time(lookback)}
+
+
+def _first_row(condition: Column) -> Column:
+    row, order = F.struct(*schemas.ACTIVITY.names), F.struct("arrived_at", "raw", *schemas.ACTIVITY.names)
+    return F.min_by(row, F.when(condition, order)).alias("first")
+
+
+def _key_hash() -> Column:
+    return F.xxhash64(*KEY).alias("key_hash")
 
 
 def _is_in_time(lookback: timedelta) -> Column:
