@@ -103,8 +103,24 @@ def table_rows(user: int, number: int, event: Event, run: int) -> Iterator[tuple
 
     def row(owner: str, page: str | None, arrived_at: datetime) -> tuple:
         user_id = None if event.fate == "anonymous" else owner
-        payload = json.dumps({"page": page, "country": "DE" if number % 3 else None})
-        return (uuid, "a:b", "b", created_at, "", event.time, user_id, payload, arrived_at, "a", event.time.date())
+        country, day = "DE" if number % 3 else None, event.time.date()
+        payload = json.dumps({"page": page, "country": country})
+        return (
+            uuid,
+            "a:b",
+            "b",
+            created_at,
+            "",
+            event.time,
+            user_id,
+            page,
+            None,
+            country,
+            payload,
+            arrived_at,
+            "a",
+            day,
+        )
 
     if event.comes <= run < event.goes:
         yield row(
@@ -128,10 +144,9 @@ def rows_of_run(users: list, run: int) -> Counter[tuple]:
 def activity(rows: Counter[tuple]) -> list[dict]:
     """Pick what sessions are made of out of rows of ``events``: of each event the first row that is valid."""
     events: dict[tuple, list[tuple]] = {}
-    for uuid, name, _, _, _, time, user, payload, arrived_at, event_type, _ in rows:
+    for uuid, name, _, _, _, time, user, page, device_type, country, payload, arrived_at, event_type, _ in rows:
         if user is not None and arrived_at - time <= LOOKBACK:
-            said = json.loads(payload)
-            values = (user, uuid, time, event_type, name, said["page"], None, said["country"])
+            values = (user, uuid, time, event_type, name, page, device_type, country)
             events.setdefault((uuid, time), []).append((arrived_at, payload, user, values))
     first = [min(found, key=lambda row: row[:3]) for found in events.values()]
     return [dict(zip(schemas.ACTIVITY.names, values, strict=True)) for *_, values in first]

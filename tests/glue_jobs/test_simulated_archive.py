@@ -47,14 +47,17 @@ EVENTS = r"""
     )
     select event_uuid, event_name, event_subtype, created_at,
         strftime(make_timestamp(created_at * 1000), '%Y-%m-%dT%H:%M:%S.%gZ') as created_datetime,
-        created_at * 1000 as created_us, user_id, line as payload, epoch_us(arrived_at) as arrived_us, event_type,
+        created_at * 1000 as created_us, user_id,
+        coalesce(line->>'page_url', line->>'page', line->>'url') as page, line->>'device_type' as device_type,
+        coalesce(line->>'country', line->>'countrycode', line->>'$.geo.country') as country,
+        line as payload, epoch_us(arrived_at) as arrived_us, event_type,
         cast(make_timestamp(created_at * 1000) as date) as created_date
     from accepted
     qualify row_number() over (partition by event_uuid, created_at order by arrived_at, encode(line)) = 1
 """
 TABLE = """
     select event_uuid, event_name, event_subtype, created_at, created_datetime, epoch_us(created_ts) as created_us,
-        user_id, payload, epoch_us(arrived_at) as arrived_us, event_type, created_date
+        user_id, page, device_type, country, payload, epoch_us(arrived_at) as arrived_us, event_type, created_date
     from read_parquet($files)
 """
 

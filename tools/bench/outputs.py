@@ -5,6 +5,8 @@ from pathlib import Path
 
 import duckdb
 
+from clickstream import schemas
+
 
 @dataclass(frozen=True)
 class Output:
@@ -34,9 +36,9 @@ def measure_output(out: Path) -> Output | None:
 
 
 def _fingerprint(table: Path) -> int | None:
-    known = "event_uuid, created_at, created_datetime, event_name, event_type, event_subtype, user_id, payload"
+    names = ", ".join(name for name in schemas.EVENTS.names if name not in ("arrived_at", "created_ts", "created_date"))
     try:
-        return _query(f"select bit_xor(hash({known}, epoch_us(arrived_at), epoch_us(created_ts))) from {_rows(table)}")
+        return _query(f"select bit_xor(hash({names}, epoch_us(arrived_at), epoch_us(created_ts))) from {_rows(table)}")
     except duckdb.BinderException:
         return None
 

@@ -53,8 +53,7 @@ HOW = """\
 - Each run is a process of its own, start-up included. The commands take turns, and another one starts each
   round. The figures are medians; in brackets the least and the most. CPU seconds are user and system time of all
   processes.
-- All look for pages, devices and countries in the payload, by the same fields. The floor writes what sessions are made
-  of as one table without partitions: it makes no sessions.
+- The floor writes what sessions are made of as one table without partitions: it makes no sessions.
 - DuckDB and Polars make both tables, by session_date; "same rows" are those of `sessions_batch` in all columns but
   session_key, whatever the order. They compare with nothing, count nothing and commit nothing.
 - New events are 1% more, of all users, on the last of the days, brought in by `events_batch` after a run over all.

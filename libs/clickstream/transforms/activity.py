@@ -37,26 +37,17 @@ FIELDS: dict[str, dict[str, str]] = {
         "geo": "geo",
     },
 }
-_IN_PAYLOAD = ("page_url", "page", "url", "device_type", "country", "countrycode", "geo")
 
 
 def from_events(events: DataFrame, origin: str, lookback: timedelta) -> DataFrame:
-    """Take rows of the ``events`` table, which is their origin; pages and the like are looked for in the payload."""
-    found = events.select("*", F.json_tuple("payload", *_IN_PAYLOAD).alias(*_IN_PAYLOAD))
+    """Take rows of the ``events`` table, which is their origin; row-wise."""
     columns = {
         "event_time": F.col("created_ts"),
-        "page": F.coalesce(fields.text("page_url"), fields.text("page"), fields.text("url")),
-        "country": F.coalesce(fields.text("country"), fields.text("countrycode"), fields.text_in("geo", "country")),
         "raw": F.col("payload"),
         "origin": F.lit(origin),
+        "is_anonymous": F.col("user_id").isNull(),
     }
-    return (
-        found
-        .withColumns(columns)
-        .withColumn("device_type", fields.text("device_type"))
-        .withColumn("is_anonymous", F.col("user_id").isNull())
-        .transform(with_reasons, event_rules(lookback))
-    )
+    return events.withColumns(columns).transform(with_reasons, event_rules(lookback))
 
 
 def from_lines(

@@ -15,6 +15,8 @@ IDENTITY = ("event_uuid", "created_at", "arrived_at", "payload", "created_date")
 IS_INSERT, IS_REPLACED = "action = 'insert'", "action = 'replace'"
 NOT_A_NAME = r"^(\d+([eE]\d+)?|true|false)\z"  # where its first part would do for a type
 LONGEST_UUID = 128  # bytes
+FIELDS = ("event_uuid", "event_name", "created_at", "user_id")
+PAGES, COUNTRIES = ("page_url", "page", "url"), ("country", "countrycode")  # the first that an event has
 MERGE_COUNTS = {
     "written": f"count_if({IS_INSERT})",
     "duplicate": "count_if(action = 'duplicate')",
@@ -36,8 +38,9 @@ def validate(lines: DataFrame, start: date | None = None, end: date | None = Non
 
 
 def parse(lines: DataFrame) -> DataFrame:
-    """Add event_uuid, event_name, event_type, created_at (Unix ms) and user_id to ``schemas.RAW_LINE``; row-wise."""
-    return lines.transform(json_records.with_fields, ("event_uuid", "event_name", "created_at", "user_id")).select(
+    """Add the columns of an event, with created_at in Unix ms, to ``schemas.RAW_LINE``; row-wise."""
+    names = (*FIELDS, *PAGES, "device_type", *COUNTRIES, "geo")
+    return lines.transform(json_records.with_fields, names).select(
         *lines.columns,
         "is_object",
         "event_uuid",
@@ -46,6 +49,9 @@ def parse(lines: DataFrame) -> DataFrame:
         F.col("created_at").isNotNull().alias("has_created_at"),
         times.unix_milliseconds("created_at").alias("created_at"),
         "user_id",
+        F.coalesce(*PAGES).alias("page"),
+        "device_type",
+        F.coalesce(*COUNTRIES, fields.text_in("geo", "country")).alias("country"),
     )
 
 

@@ -82,9 +82,9 @@ def test_a_missing_table_is_named(spark):
 
 
 def test_another_schema_is_spelled_out(spark, trial):
-    spark.sql(f"alter table {trial.events_table} add column country string")
+    spark.sql(f"alter table {trial.events_table} add column nation string")
     spark.sql(f"alter table {trial.events_table} drop column user_id")
-    with pytest.raises(errors.TableError, match="lacks user_id string and has country string"):
+    with pytest.raises(errors.TableError, match="lacks user_id string and has nation string"):
         open_branch(spark, trial.events_table)
 
 

@@ -14,23 +14,6 @@ from clickstream.transforms import activity
 TIME = datetime(2024, 3, 17, 10, 15, 30)
 WEEK = timedelta(days=7)
 IS_VALID = "reasons is null"
-SAID = "event_type string, event_name string, page string, device_type string, country string"
-
-
-def test_an_event_says_it_in_its_payload(spark):
-    story = [
-        # payload -> page, device, country
-        ({"page_url": "/a", "page": "/b", "device_type": "tv", "country": "DE"}, "/a", "tv", "DE"),
-        ({"page": "/b", "url": "/c", "countrycode": "FR"}, "/b", None, "FR"),
-        ({"page_url": "", "url": "/c", "geo": {"country": "JP"}}, "/c", None, "JP"),
-        ({"page": None, "geo": "Mars"}, None, None, None),
-        ({}, None, None, None),
-    ]
-    payloads = [json.dumps({"event_uuid": "a"} | said) for said, *_ in story]
-    rows = [("a", "x:y", "y", 0, "", TIME, "ada", payload, TIME, "x", date(2024, 3, 17)) for payload in payloads]
-    found = activity.from_events(spark.createDataFrame(rows, schemas.EVENTS.rows), "events", WEEK).where(IS_VALID)
-    expected = spark.createDataFrame([("x", "x:y", *said) for _, *said in story], SAID)
-    assert_df_equality(found.select(*expected.columns), expected, ignore_row_order=True, ignore_nullable=True)
 
 
 def test_an_event_without_a_user_is_anonymous_and_a_late_one_quarantined(spark):
@@ -41,7 +24,10 @@ def test_an_event_without_a_user_is_anonymous_and_a_late_one_quarantined(spark):
         (None, timedelta(0), None, True),
         (None, 2 * WEEK, None, True),
     ]
-    rows = [("a", "x", None, 0, "", TIME, user, "{}", TIME + delay, "x", TIME.date()) for user, delay, *_ in story]
+    rows = [
+        ("a", "x", None, 0, "", TIME, user, None, None, None, "{}", TIME + delay, "x", TIME.date())
+        for user, delay, *_ in story
+    ]
     found = activity.from_events(spark.createDataFrame(rows, schemas.EVENTS.rows), "events", WEEK)
     expected = spark.createDataFrame(
         [(user, TIME + delay, *rest) for user, delay, *rest in story],

@@ -2,6 +2,7 @@
 
 # ruff: noqa: DTZ001 - Spark gives its times, all UTC, without a zone
 
+import json
 from datetime import date, datetime
 
 from chispa import assert_df_equality
@@ -92,6 +93,21 @@ def test_an_event_becomes_a_row(spark):
         (row.payload, row.event_type, row.event_subtype, row.created_datetime, row.user_id) for row in rows.collect()
     }
     assert actual == set(lines)
+
+
+def test_an_event_says_where_it_was_and_on_what(spark):
+    story = [
+        # fields -> page, device_type, country
+        ({"page_url": "/a", "page": "/b", "device_type": "tv", "country": "DE"}, "/a", "tv", "DE"),
+        ({"page": "/b", "url": "/c", "countrycode": "FR"}, "/b", None, "FR"),
+        ({"page_url": "", "url": " /c ", "geo": {"country": "JP"}}, "/c", None, "JP"),
+        ({"page": None, "geo": "Mars"}, None, None, None),
+        ({}, None, None, None),
+    ]
+    lines = [json.dumps({"event_uuid": str(number)} | fields) for number, (fields, *_) in enumerate(story)]
+    raw = spark.createDataFrame([(line, "file", NOW) for line in lines], schemas.RAW_LINE)
+    found = events.parse(raw).orderBy("event_uuid").select("page", "device_type", "country").collect()
+    assert [tuple(row) for row in found] == [tuple(expected) for _, *expected in story]
 
 
 def test_a_row_that_breaks_rules_is_not_out_of_range_too(spark):

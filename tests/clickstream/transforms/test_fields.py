@@ -165,10 +165,6 @@ def test_texts_are_trimmed_in_every_input(spark):
     assert row.page == said["page"]
 
     named = visit.replace('"event_type"', '"event_uuid": "u", "created_at": " 1710676800 ", "event_name"')
-    (row,) = events.validate(spark.createDataFrame([(named, "file", NOON)], schemas.RAW_LINE)).collect()
-    assert (row.event_name, row.event_type, row.reasons) == ("click", "click", None)
-    stored = [("u", "click", None, 0, "", NOON, "ada", named, NOON, "click", NOON.date())]
-    (row,) = (
-        activity.from_events(spark.createDataFrame(stored, schemas.EVENTS.rows), "events", WEEK).select(*said).collect()
-    )
-    assert row.asDict() == said
+    validated = events.validate(spark.createDataFrame([(named, "file", NOON)], schemas.RAW_LINE))
+    (row,) = validated.select("event_name", *said, "reasons").collect()
+    assert row.asDict() == said | {"event_name": "click", "reasons": None}

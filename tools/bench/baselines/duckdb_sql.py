@@ -31,7 +31,10 @@ PARSED = """
         select
             *,
             json_extract_string(
-                case when is_object then raw end, ['$.event_uuid', '$.event_name', '$.created_at', '$.user_id']
+                case when is_object then raw end, [
+                    '$.event_uuid', '$.event_name', '$.created_at', '$.user_id', '$.page_url', '$.page', '$.url',
+                    '$.device_type', '$.country', '$.countrycode', '$.geo.country'
+                ]
             ) as field
         from (select *, json_valid(raw) and starts_with(trim(raw), '{') as is_object from lines)
     ),
@@ -42,6 +45,9 @@ PARSED = """
             field[2] as event_name,
             field[3] as sent_at,
             nullif(trim(field[4]), '') as user_id,
+            coalesce(nullif(trim(field[5]), ''), nullif(trim(field[6]), ''), nullif(trim(field[7]), '')) as page,
+            nullif(trim(field[8]), '') as device_type,
+            coalesce(nullif(trim(field[9]), ''), nullif(trim(field[10]), ''), nullif(trim(field[11]), '')) as country,
             case when not contains(sent_at, '.') then try_cast(sent_at as bigint) end as whole,
             case when whole is null then try_cast(sent_at as decimal(28, 9)) end as exact
         from fields
@@ -83,7 +89,7 @@ EVENTS = """
             event_uuid, event_name, event_subtype, created_at,
             strftime(make_timestamp(created_at * 1000), '%Y-%m-%dT%H:%M:%S.%gZ') as created_datetime,
             make_timestamp(created_at * 1000) as created_ts,
-            user_id, raw as payload, arrived_at, event_type,
+            user_id, page, device_type, country, raw as payload, arrived_at, event_type,
             make_timestamp(created_at * 1000)::date as created_date
         from validated
         where reasons = []

@@ -12,11 +12,7 @@ NUMBERED = """
     with activity as (
         select
             user_id, event_uuid, created_ts as event_time, event_type, event_name,
-            coalesce(nullif(payload->>'page_url', ''), nullif(payload->>'page', ''), nullif(payload->>'url', ''))
-                as page,
-            nullif(payload->>'device_type', '') as device_type,
-            coalesce(nullif(payload->>'country', ''), nullif(payload->>'countrycode', ''), payload->>'$.geo.country')
-                as country
+            page, device_type, country
         from read_parquet(getvariable('files'), hive_partitioning = false)
         where user_id is not null and arrived_at <= created_ts + interval 7 days
     ),

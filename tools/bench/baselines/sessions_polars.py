@@ -18,12 +18,7 @@ def main(lake_path: Path, out: Path) -> None:
 
 
 def activity(events: pl.LazyFrame) -> pl.LazyFrame:
-    """Select the columns that the job derives from an event."""
-
-    def first_text(*paths: str) -> pl.Expr:
-        found = [pl.col("payload").str.json_path_match(path) for path in paths]
-        return pl.coalesce([pl.when(text != "").then(text) for text in found])
-
+    """Select what sessions are made of."""
     return events.filter(
         pl.col("user_id").is_not_null() & (pl.col("arrived_at") <= pl.col("created_ts") + LOOKBACK)
     ).select(
@@ -32,9 +27,9 @@ def activity(events: pl.LazyFrame) -> pl.LazyFrame:
         pl.col("created_ts").alias("event_time"),
         "event_type",
         "event_name",
-        first_text("$.page_url", "$.page", "$.url").alias("page"),
-        first_text("$.device_type").alias("device_type"),
-        first_text("$.country", "$.countrycode", "$.geo.country").alias("country"),
+        "page",
+        "device_type",
+        "country",
     )
 
 
