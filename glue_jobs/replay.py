@@ -114,7 +114,7 @@ def rules_of(arguments: Arguments) -> tuple[Rules, Callable[[DataFrame], DataFra
         return visits.rules(), visits.validate
     if arguments.source == "live_sessions":  # by the rules of sessions_batch, for which nothing is late here
         of_lines = partial(activity.from_lines, source=arguments.form, rules=visits.rules())
-        return live_sessions.rules(0), of_lines
+        return live_sessions.rules(timedelta()), of_lines
     lateness = timedelta(minutes=arguments.allowed_lateness_minutes)
     return page_views.rules(lateness), partial(as_arriving_now, lateness=lateness)
 

@@ -24,7 +24,7 @@ from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
 from clickstream.storage import files, iceberg, kinesis_sink, session_state
 from clickstream.storage.load import open_load
-from clickstream.transforms import activity, live_sessions
+from clickstream.transforms import live_sessions
 from clickstream.transforms.sessions import SessionWindow
 
 
@@ -52,6 +52,11 @@ class Arguments(StreamArguments):
         return f"{self.checkpoint_path.rstrip('/')}/sessions/{kind}"
 
     @property
+    def allowed_lateness(self) -> timedelta:
+        """How long after a click its record may arrive, and how far a device's clock may be ahead."""
+        return timedelta(seconds=self.allowed_lateness_seconds)
+
+    @property
     def window(self) -> SessionWindow:
         """What ends a session."""
         return SessionWindow(timedelta(seconds=self.gap_seconds), timedelta(hours=self.max_session_hours))
@@ -75,16 +80,15 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Update the session state and send what changed. A batch that is processed again sends it in a later version."""
     spark = batch.lines.sparkSession
-    before, watermark, last_version = session_state.read(spark, arguments.state_path, batch.number)
+    before, watermark, last_version, attempts = session_state.read(spark, arguments.state_path, batch.number)
     with open_load(spark, live_sessions.SOURCE, arguments.quarantine_table) as load:
-        rules = live_sessions.rules(watermark)
-        validated = batch.lines.transform(activity.from_lines, arguments.source, rules)
+        validated = batch.lines.transform(live_sessions.validate, arguments.source, arguments.allowed_lateness, before)
         new = load.persist(validated.transform(batch.with_unprocessable))
-        merge = load.counted(new.valid.transform(live_sessions.deduplicate, before), live_sessions.MERGE_COUNTS)
+        merge = load.counted(new.valid.transform(live_sessions.deduplicate), live_sessions.MERGE_COUNTS)
         left = session_state.Folder(
             batch.number,
             kinesis_sink.next_version(last_version),
-            advanced(watermark, new.last_arrival, timedelta(seconds=arguments.allowed_lateness_seconds)),
+            max(watermark, read_until(batch, new.first_arrival) - arguments.allowed_lateness_seconds * 1000),
         )
         updated = before.transform(
             live_sessions.update_state,
@@ -94,7 +98,7 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
             timedelta(days=arguments.state_ttl_days),
         )
         state = session_state.write(updated, arguments.state_path, left)
-        updates = state.transform(live_sessions.session_updates, before)
+        updates = state.transform(live_sessions.session_updates, before, attempts)
         stream, endpoint_url = arguments.sessions_stream, arguments.endpoint_url
         kinesis_sink.put_rows(updates, stream, "user_id", left.version, endpoint_url)
         counts = load.publish(quarantine_since=new.first_arrival)
@@ -103,20 +107,24 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
 
 def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:
     """Compute what the records of a batch become, with the session state."""
-    before, watermark, _ = session_state.read(batch.lines.sparkSession, arguments.state_path, batch.number)
-    validated = batch.lines.transform(activity.from_lines, arguments.source, live_sessions.rules(watermark))
+    before, watermark, *_ = session_state.read(batch.lines.sparkSession, arguments.state_path, batch.number)
+    validated = batch.lines.transform(live_sessions.validate, arguments.source, arguments.allowed_lateness, before)
     yield validated
-    merge = validated.where("reasons is null").transform(live_sessions.deduplicate, before)
+    merge = validated.where("reasons is null").transform(live_sessions.deduplicate)
     new, ttl = merge.where(live_sessions.IS_INSERT), timedelta(days=arguments.state_ttl_days)
     state = before.transform(live_sessions.update_state, new, arguments.window, watermark, ttl)
     yield state.transform(live_sessions.session_updates, before)
 
 
-def advanced(watermark: int, last_arrival: datetime | None, allowed_lateness: timedelta) -> int:
-    """Advance the watermark (Unix ms) to where the last arrival puts it."""
-    if last_arrival is None:
-        return watermark
-    return max(watermark, int((last_arrival - allowed_lateness).timestamp() * 1000))
+def read_until(batch: Batch, first_arrival: datetime | None) -> int:
+    """Return the time (Unix ms) before which all that arrived has been read, from every shard.
+
+    Records of a shard come in order of arrival, so the batch's first one is of the slowest reader. A batch without
+    records has read each shard to its end, an interval ago at the earliest.
+    """
+    if first_arrival is None:
+        return int((batch.began - batch.batch_interval_seconds) * 1000)
+    return int(first_arrival.timestamp() * 1000)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The local Kinesis has tests of its own, and Spark 3.5 has none.
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,9 +42,13 @@ class Streamed:
 
     def put(self, *records: str | bytes, at: datetime = NOON, again: int | None = None) -> None:
         """Let records arrive, in a batch of their own; or put them in the place of another's."""
+        self.put_arrived([(record, at) for record in records], again)
+
+    def put_arrived(self, records: Sequence[tuple[str | bytes, datetime]], again: int | None = None) -> None:
+        """Let records arrive, each at a time of its own."""
         number = len(list(self.folder.glob("*.parquet"))) if again is None else again
-        sent = [record.encode() if isinstance(record, str) else record for record in records]
-        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record in sent], RECORD)
+        sent = [(record.encode() if isinstance(record, str) else record, at) for record, at in records]
+        rows = pa.Table.from_pylist([{TEXT: record, ARRIVED: at} for record, at in sent], RECORD)
         file = self.folder / f"{number:04}.parquet"
         pq.write_table(rows, file)
         os.utime(file, (number, number))  # the order in which they are read

@@ -108,7 +108,7 @@ READERS = {  # stream -> reader, by its name in the settings -> the lines that i
     },
     "clicks": {
         "sessions_stream": lambda spark, form, lines: valid(
-            spark, lines, lambda rows: activity.from_lines(rows, form, live_sessions.rules(None))
+            spark, lines, lambda rows: activity.from_lines(rows, form, live_sessions.rules(LATENESS))
         ),
         "sessions_batch": of_archived_activity,
     },

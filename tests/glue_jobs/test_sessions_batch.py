@@ -13,6 +13,7 @@ from clickstream.storage.iceberg import Branch
 
 T = 1_710_670_530_000  # 2024-03-17T10:15:30Z
 MINUTE, DAY = 60_000, 86_400_000
+MOST_JOBS = 20
 
 
 def act(uuid, minute, user="ada", **fields):
@@ -35,6 +36,11 @@ def send_again(trial, *uuids, arrival="interval 1 day", user=None):
     columns = ", ".join(f"{changed.get(name, name)} as {name}" for name in schemas.EVENTS.names)
     rows = trial.spark.sql(f"select {columns} from {trial.events_table}").where(F.col("event_uuid").isin(*uuids))
     rows.dropDuplicates(["event_uuid"]).writeTo(trial.events_table).append()
+
+
+def jobs(spark):
+    """Return the ids of all jobs that Spark still knows."""
+    return set(spark.sparkContext.statusTracker().getJobIdsForGroup())
 
 
 def head(spark, table):
@@ -106,6 +112,19 @@ def test_the_row_that_arrived_first_stands_for_an_event_whoever_it_is_of(spark, 
     counts = trial.sessions_batch()
     assert events_per_session(trial) == {"ada-1": "ab"}
     assert (counts["written"], counts["deleted"]) == (0, 1)
+
+
+def test_what_is_new_takes_few_spark_jobs_and_nothing_new_takes_none(spark, trial):
+    trial.send([act("a", 0), act("b", 0, "bob")])
+    trial.sessions_batch()
+    trial.send([act("c", 10)], "next.jsonl")
+    trial.events_batch()
+    before = jobs(spark)
+    trial.sessions_batch()
+    assert 0 < len(jobs(spark) - before) <= MOST_JOBS
+    before = jobs(spark)
+    assert trial.sessions_batch()["read"] == 0
+    assert jobs(spark) == before
 
 
 @pytest.mark.single

@@ -43,6 +43,10 @@ class Live(Streamed):
         """Let records arrive at a second, in a batch of their own."""
         self.put(*clicks, at=NOON + second * SECOND, again=again)
 
+    def clicks(self, *arrivals, again=None) -> None:
+        """Let records arrive at seconds of their own, in one batch: what two shards hold."""
+        self.put_arrived([(record, NOON + second * SECOND) for second, record in arrivals], again)
+
     def run(self, **arguments) -> None:
         given = {
             "stream_name": "clicks",
@@ -125,6 +129,92 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quaran
     live.run()
     assert [(row["raw"], row["reasons"]) for row in live.trial.quarantine()] == [(click(-1), ["late"])]
     assert live.counts() == {"ada-1": (3, True), "ada-2": (1, False), "bob-1": (1, True)}
+
+
+def test_a_shard_that_is_behind_is_not_late(live):
+    behind, ahead = [(second, click(second)) for second in range(300)], [(900, click(900, "bob"))]
+    live.clicks(*ahead, *behind[:100])
+    live.clicks((901, click(901, "bob")), *behind[100:200])
+    live.clicks((902, click(902, "bob")))  # <- nothing of the shard that is behind: it was not read
+    live.clicks((1000, click(1000, "bob")), *behind[200:])
+    live.run()
+    assert live.quarantined() == []
+    assert live.live()["bob-1"]["event_count"] == 3
+    assert sum(sent["event_count"] for name, sent in live.live().items() if name.startswith("ada")) == 300
+
+    live.clicks((1070, click(1009)), (1070, click(1010)), (1070, click(1131)), (1070, click(1130)))
+    live.run()
+    late_and_early = [(click(1009), ["late"]), (click(1131), ["early"])]  # <- a second more than the allowance
+    assert sorted((row["raw"], row["reasons"]) for row in live.trial.quarantine()) == sorted(late_and_early)
+
+
+@pytest.mark.single
+def test_sessions_of_an_idle_stream_close(live):
+    live.click(0, click(0))
+    live.run()
+    assert live.counts() == {"ada-1": (1, False)}
+    live.click(0)  # <- an interval without records: it is long after noon
+    live.run()
+    assert live.counts() == {"ada-1": (1, True)}
+
+
+def test_a_click_sent_again_is_a_duplicate_and_not_late(live):
+    live.clicks(*[(second, click(second)) for second in range(0, 200, 10)])
+    live.click(200, click(0), click(200))  # <- of the session that goes on
+    live.run()
+    assert live.quarantined() == []
+    assert live.counts() == {"ada-1": (21, False)}
+
+
+@pytest.mark.parametrize("sent_of_the_first", ["all", "some"])
+def test_what_an_attempt_has_sent_is_taken_back_by_the_next_one(live, monkeypatch, sent_of_the_first):
+    """The first attempt of batch 1 gets fewer records, or others, than the second."""
+    live.click(0, click(0), click(0, "bob"), click(0, "cyd"))
+    live.run()
+    live.click(40, click(40), click(40, "bob"), click(5, "cyd"), click(40, "dan"))
+    put, calls = kinesis_sink.put_call, iter([True, False])
+
+    def ends_after_the_first_call(*arguments):
+        if not next(calls):
+            raise errors.PutError("throttled")
+        put(*arguments)
+
+    with monkeypatch.context() as patch:
+        if sent_of_the_first == "some":
+            patch.setattr(kinesis_sink, "MAX_RECORDS", 3)
+            patch.setattr(kinesis_sink, "put_call", ends_after_the_first_call)
+            with pytest.raises(errors.StreamError, match="throttled"):
+                live.run()
+        else:
+            live.run()
+            assert live.counts()["ada-2"] == (1, False)
+            live.forget(1)
+    more = [click(second) for second in (10, 20, 30)]  # <- ada-2 never was
+    live.click(40, click(40), *more, click(15, "bob"), again=1)  # <- fewer of cyd and dan, and bob-2 is another one
+    live.run()
+    assert live.counts() == {"ada-1": (5, False), "bob-1": (1, False), "bob-2": (1, False), "cyd-1": (1, False)}
+    assert live.live()["bob-2"]["started_at"] == "2024-03-17T12:00:15.000Z"
+    live.click(41, click(5, "cyd"), click(40, "bob"), click(40, "dan"))
+    live.run()
+    assert live.counts() == {
+        "ada-1": (5, False),
+        "bob-1": (1, False),
+        "bob-2": (1, False),
+        "bob-3": (1, False),
+        "cyd-1": (2, False),
+        "dan-1": (1, False),
+    }
+
+
+def test_a_session_that_only_an_earlier_attempt_closed_is_open_again(live):
+    live.click(0, click(0))
+    live.click(200, click(200, "bob"))
+    live.run()
+    assert live.counts() == {"ada-1": (1, True), "bob-1": (1, False)}
+    live.forget(1)
+    live.clicks((60, click(60, "bob")), (200, click(200, "bob")), again=1)
+    live.run()
+    assert live.counts() == {"ada-1": (1, False), "bob-1": (1, False), "bob-2": (1, False)}
 
 
 @pytest.mark.single
@@ -237,7 +327,6 @@ def test_without_a_checkpoint_it_begins_anew(live):
 def test_what_a_client_can_send_does_not_stop_the_stream(live):
     broken = ["", "x", "[]", click(0, ""), click(0, "u" * 2029), click(0, 7.5), '{"user_id": "ada"}', "\ufffd"]
     live.click(0, *broken, click(0, "u" * 2028), click(0, event_name="n" * 1_000_000))
-    live.click(0)
     live.run()
     assert live.quarantined() == sorted(broken)
     assert live.counts() == {"ada-1": (1, False), "u" * 2028 + "-1": (1, False)}
@@ -338,7 +427,7 @@ def test_records_of_the_corpus_have_their_outcome(live, source):
     assert len(records) > 200
     expected = expected_outcomes(records)
     live.put(*[record for record, _ in records], at=ARRIVED)
-    live.run(source=source)
+    live.run(source=source, allowed_lateness_seconds=PositiveInt(2100 * 366 * 86_400))  # <- late are none
     assert quarantined(live.trial, "kinesis:") == Counter({pair: n for pair, n in expected.items() if pair[1]})
     sent = [update for update in live.updates() if "event_uuid" in update]
     assert Counter(update["user_id"] for update in sent) == Counter(users(expected))

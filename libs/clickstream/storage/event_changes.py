@@ -17,6 +17,7 @@ COMPARED_COUNTS = {
     "duplicate": "sum(copies) - count_if(is_inserted and copies > 0)",
     "deleted": "count_if(is_deleted)",
 }
+MOST_BROADCAST = 500_000  # events: some tens of MB on each executor
 CHANGED_COUNTS = {
     "written": "count_if(is_new)",
     "duplicate": "sum(if(is_ambiguous, 0, copies)) - count_if(is_new)",
@@ -51,11 +52,11 @@ def of_changes(load: Load, changed: DataFrame, now: DataFrame, stored: DataFrame
     row was deleted, or of which there was a row before, is looked up there.
     """
     key = [*activity.KEY]
-    events = load.staged(load.observe(changed).transform(activity.per_event))
-    known = load.staged(stored.select(*schemas.ACTIVITY.names).join(F.broadcast(events.select(*key)), key, "left_semi"))
+    events = load.staged(load.counted(load.observe(changed).transform(activity.per_event), {"touched": "count(1)"}))
+    known = stored.select(*key, F.lit(True).alias("is_known")).join(_small(load, events.select(*key)), key, "left_semi")
     kinds = load.staged(
         events
-        .join(known.select(*key, F.lit(True).alias("is_known")), key, "left")
+        .join(_small(load, known), key, "left")
         .withColumn("is_ambiguous", F.expr("(has_deletes or is_known is not null) and not is_same"))
         .withColumn("is_new", F.expr("not is_ambiguous and not is_same"))
         .transform(load.counted, CHANGED_COUNTS)
@@ -65,10 +66,15 @@ def of_changes(load: Load, changed: DataFrame, now: DataFrame, stored: DataFrame
     if not load.count("looked_up"):
         return new
     ambiguous = kinds.where("is_ambiguous").select(*key, "copies")
-    rows = valid_rows(now).join(F.broadcast(ambiguous.select(*key)), key, "left_semi")
+    rows = valid_rows(now).join(_small(load, ambiguous.select(*key)), key, "left_semi")
     found = ambiguous.join(rows.transform(activity.deduplicate).drop("copies"), key, "left")
-    of_found = known.join(F.broadcast(ambiguous.select(*key)), key, "left_semi")
+    of_found = stored.join(_small(load, ambiguous.select(*key)), key, "left_semi")
     return new.unionByName(_compared(load, found, of_found, is_full_snapshot=True))
+
+
+def _small(load: Load, rows: DataFrame) -> DataFrame:
+    """Have a part of the touched events joined without a shuffle of the other side, where they are few."""
+    return F.broadcast(rows) if load.count("touched") <= MOST_BROADCAST else rows
 
 
 def _compared(load: Load, events: DataFrame, stored: DataFrame | None, *, is_full_snapshot: bool) -> DataFrame:

@@ -1,7 +1,8 @@
 """The state of ``sessions_stream``: a folder of Parquet for each batch, beside the stream's checkpoint.
 
 A folder is called <batch>-<version>-<watermark>, so that even a state without rows says how far the stream is. Each
-attempt of a batch has a version, and thereby a folder, of its own; the last one counts.
+attempt of a batch has a version, and thereby a folder, of its own; the last one counts. The others stay until the next
+batch, since they say what may have been sent: it is written first.
 """
 
 import re
@@ -33,6 +34,7 @@ class State(NamedTuple):
     rows: DataFrame
     watermark: int  # that the batch before has left
     last_version: int  # that was sent, maybe by an earlier attempt of this batch
+    attempts: list[DataFrame]  # what each earlier attempt of this batch has left
 
 
 def read(spark: SparkSession, path: str, batch: int) -> State:
@@ -40,24 +42,25 @@ def read(spark: SparkSession, path: str, batch: int) -> State:
     folders = _folders(spark, path)
     last_version = max((folder.version for folder in folders), default=0)
     before = [folder for folder in folders if folder.batch < batch]
+    attempts = [_read(spark, f"{path}/{folder.name}") for folder in folders if folder.batch == batch]
     if before:
-        return State(_read(spark, f"{path}/{before[-1].name}"), before[-1].watermark, last_version)
+        return State(_read(spark, f"{path}/{before[-1].name}"), before[-1].watermark, last_version, attempts)
     if batch:
         raise errors.InputError(
             f"{path} holds nothing of the batches before {batch}; with another gap or maximum length, begin another"
             " checkpoint"
         )
-    return State(spark.createDataFrame([], STATE), 0, last_version)
+    return State(spark.createDataFrame([], STATE), 0, last_version, attempts)
 
 
 def write(rows: DataFrame, path: str, left: Folder) -> DataFrame:
-    """Write what a batch leaves; of what is older keep the state that it has started from."""
+    """Write what a batch leaves; of what is older keep the state that it has started from, and its own attempts."""
     spark = rows.sparkSession
     rows.write.mode("append").parquet(f"{path}/{left.name}")
     folders = _folders(spark, path)
     started_from = [folder for folder in folders if folder.batch < left.batch][-1:]
     for old in folders:
-        if old < left and old not in started_from:
+        if old.batch < left.batch and old not in started_from:
             fs, folder = files.file_system(spark, f"{path}/{old.name}")
             fs.delete(folder, True)
     return _read(spark, f"{path}/{left.name}")

@@ -1,9 +1,11 @@
 """Sessions while they go on: the state of each user's, updated by every batch of a stream.
 
-The watermark is the latest arrival less the allowed lateness. A click is late if its event time precedes the watermark
-that the previous batch has left. A session closes once no on-time click can change it.
+A click is late if it arrived more than the allowed lateness after it happened, and early if more than that before. The
+watermark is how far the slowest reader has come, less the allowed lateness: a session closes once no on-time click can
+change it.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from pyspark.sql import Column, DataFrame, Window
@@ -11,11 +13,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, StringType, StructField, StructType, TimestampType
 
 from clickstream import schemas
-from clickstream.transforms import sessions, visits
+from clickstream.transforms import activity, sessions, visits
 from clickstream.transforms.sessions import SessionWindow
 from clickstream.validation import Rules, Source
 
 SOURCE: Source = "live_sessions"
+LATE, EARLY = "late", "early"
 IS_INSERT = "action = 'insert'"
 MERGE_COUNTS = {"written": f"count_if({IS_INSERT})", "duplicate": f"sum(copies) - count_if({IS_INSERT})"}
 LONGEST_TEXT = 2048  # characters of a text in a record: with all its texts it is far from Kinesis's 1 MiB
@@ -30,29 +33,43 @@ STATE = StructType([  # an event of a session; or, without event_uuid, the numbe
 _IS_EVENT = "event_uuid is not null"
 _SESSION = ("user_id", "session_number")
 _EVENT = ("event_uuid", "event_time", "event_type", "event_name", "page", "new_session")
-_CHANGES = ("session_key", "started_at", "ended_at", "event_count")  # a session that changed differs in one of these
+_FORM = ("session_key", "started_at", "ended_at", "event_count", "is_closed")  # a session that changed differs in these
 
 
-def rules(watermark: int) -> Rules:
-    """Say what has to hold for a record, by the reason it is quarantined for otherwise; 0: nothing is late."""
-    is_on_time = F.col("event_time") >= F.timestamp_millis(F.lit(watermark)) if watermark else F.lit(True)
+def validate(lines: DataFrame, source: str, allowed_lateness: timedelta, state: DataFrame) -> DataFrame:
+    """Parse ``schemas.RAW_LINE``; add the reasons to quarantine a row, if any, and whether it is_known: in the state.
+
+    What is known is sent again, and not late.
+    """
+    known = state.where(_IS_EVENT).select("user_id", "event_uuid", F.lit(True).alias("is_known"))
+    reasons = F.filter("reasons", lambda reason: reason != LATE)
+    return (
+        lines
+        .transform(activity.from_lines, source, rules(allowed_lateness))
+        .join(known, ["user_id", "event_uuid"], "left")
+        .withColumn("reasons", F.when(F.col("is_known") & (F.size(reasons) == 0), None).otherwise(F.col("reasons")))
+    )
+
+
+def rules(allowed_lateness: timedelta) -> Rules:
+    """Say what has to hold for a record, by the reason it is quarantined for otherwise."""
+    time, arrival, lateness = F.col("event_time"), F.col("arrived_at"), F.lit(allowed_lateness)
     return {
         **visits.rules(),
-        "late": F.col("event_time").isNull() | is_on_time,
+        LATE: time.isNull() | (time >= arrival - lateness),
+        EARLY: time.isNull() | (time <= arrival + lateness),
     }
 
 
-def deduplicate(clicks: DataFrame, state: DataFrame) -> DataFrame:
-    """Reduce new activity to a row per event, with its merge ``action`` and the ``copies`` that came.
+def deduplicate(clicks: DataFrame) -> DataFrame:
+    """Reduce validated clicks to a row per event, with its merge ``action`` and the ``copies`` that came.
 
     Whole batch. The action is insert, or null where the state has the event.
     """
-    known = state.where(_IS_EVENT).select("user_id", "event_uuid", F.lit(True).alias("is_known"))
     return (
         clicks
-        .groupBy(*schemas.ACTIVITY.names)
+        .groupBy(*schemas.ACTIVITY.names, "is_known")
         .agg(F.count(F.lit(1)).alias("copies"))
-        .join(known, ["user_id", "event_uuid"], "left")
         .withColumn("action", F.when(F.col("is_known").isNull(), F.lit("insert")))
     )
 
@@ -100,25 +117,41 @@ def update_state(state: DataFrame, new: DataFrame, window: SessionWindow, waterm
     )
 
 
-def session_updates(state: DataFrame, before: DataFrame) -> DataFrame:
+def session_updates(state: DataFrame, before: DataFrame, attempts: Sequence[DataFrame] = ()) -> DataFrame:
     """Return the session updates of a batch, as JSON has them: a row per new event, with its session as it is now.
 
     Also a row, without an event, per session that closed; that changed though it has no new event; that is no more
-    (event_count 0), because two became one.
+    (event_count 0), because two became one. A change is one to the state ``before`` the batch, or to the state that an
+    earlier attempt of it has left, and perhaps sent.
     """
     events = state.where(_IS_EVENT)
-    status = events.groupBy(*_SESSION).agg(F.first("is_closed").alias("is_closed"), F.max("is_new").alias("has_new"))
-    now = sessions.to_sessions(events).join(status, [*_SESSION])
-    known = sessions.to_sessions(before.where(f"{_IS_EVENT} and not is_closed"))
-    same = known.select(*_SESSION, *_CHANGES, F.lit(True).alias("is_same"))
-    others = now.join(same, [*_SESSION, *_CHANGES], "left").where("is_closed or not has_new and is_same is null")
-    gone = known.join(now, [*_SESSION], "left_anti").withColumns({"event_count": F.lit(0), "is_closed": F.lit(True)})
+    now = _sessions(events).join(events.groupBy(*_SESSION).agg(F.max("is_new").alias("has_new")), [*_SESSION])
+    sent = _sessions(before.where(f"{_IS_EVENT} and not is_closed"))
+    for attempt in attempts:
+        sent = sent.unionByName(_sessions(attempt.where(_IS_EVENT)))
+    forms = F.collect_set(F.struct(*_FORM)).alias("forms")
+    last = F.max(F.struct(*[name for name in schemas.SESSIONS.names if name not in _SESSION])).alias("last")
+    sent = sent.groupBy(*_SESSION).agg(forms, last)
+    is_same = F.coalesce(F.col("forms") == F.array(F.struct(*_FORM)), F.lit(False))
+    others = now.join(sent, [*_SESSION], "left").where(F.col("is_closed") | (~F.col("has_new") & ~is_same))
+    gone = (
+        sent
+        .join(now, [*_SESSION], "left_anti")
+        .select(*_SESSION, "last.*")
+        .withColumns({"event_count": F.lit(0).cast("long"), "is_closed": F.lit(True)})
+    )
     new = events.where("is_new").select(*_SESSION, *_EVENT).join(now, [*_SESSION])
     columns = [*schemas.SESSIONS.names, "is_closed"]
     rows = new.select(*columns, *_EVENT)
     for more in (others, gone):
         rows = rows.unionByName(more.select(*columns), allowMissingColumns=True)
     return rows.select(*[_as_json(field) for field in rows.schema])
+
+
+def _sessions(events: DataFrame) -> DataFrame:
+    """Reduce events of the state to ``schemas.SESSIONS`` and is_closed."""
+    status = events.groupBy(*_SESSION).agg(F.first("is_closed").alias("is_closed"))
+    return sessions.to_sessions(events).join(status, [*_SESSION])
 
 
 def _as_json(field: StructField) -> Column:

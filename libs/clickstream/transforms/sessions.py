@@ -50,7 +50,10 @@ def with_sessions(activity: DataFrame, window: SessionWindow) -> DataFrame:
     previous_chunk = F.expr(
         f"(previous - block) div {_microseconds(window.max_length)}"
     )  # read where it is of the same block
-    first_of = F.when(F.col("new_session") == 1, F.struct(key("user_id", "now", "event_uuid"), "event_time", "chunk"))
+    starts_session = F.col("new_session") == 1
+    first_time = F.when(starts_session, F.col("now"))
+    session_key = F.when(starts_session, key("user_id", "now", "event_uuid"))
+    is_cut = F.col("first_time") - F.col("block") >= _microseconds(window.max_length)
     return (
         activity
         .withColumn("now", F.unix_micros("event_time"))
@@ -59,11 +62,11 @@ def with_sessions(activity: DataFrame, window: SessionWindow) -> DataFrame:
         .withColumn("chunk", chunk)
         .withColumn("new_session", (starts_block | (F.col("chunk") != previous_chunk)).cast("int"))
         .withColumn("session_number", F.sum("new_session").over(up_to_here) + sessions_before)
-        .withColumn("first", F.last(first_of, ignorenulls=True).over(up_to_here))
-        .withColumn("session_key", F.col("first.session_key"))
+        .withColumn("first_time", F.last(first_time, ignorenulls=True).over(up_to_here))
+        .withColumn("session_key", F.last(session_key, ignorenulls=True).over(up_to_here))
         .withColumn("session_id", F.concat_ws("-", "user_id", "session_number"))
-        .withColumn("split_cause", F.when(F.col("first.chunk") > 0, F.lit(MAX_LENGTH)))
-        .withColumn("session_date", F.to_date("first.event_time"))
+        .withColumn("split_cause", F.when(is_cut, F.lit(MAX_LENGTH)))
+        .withColumn("session_date", F.to_date(F.timestamp_micros("first_time")))
         .withColumn("block_started_at", F.timestamp_micros("block"))
     )
 

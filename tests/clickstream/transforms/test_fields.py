@@ -36,7 +36,7 @@ INPUTS = {  # input -> (what a record has beside the field, how it is judged, wh
     ),
     "live clicks": (
         {"event_timestamp": T},
-        lambda lines: activity.from_lines(lines, "clicks", live_sessions.rules(None)),
+        lambda lines: activity.from_lines(lines, "clicks", live_sessions.rules(WEEK)),
         False,
     ),
 }

@@ -36,7 +36,7 @@ FORMS = {  # transform, and the field of its time
     "visits": (visits.validate, "event_time"),
     "page_views": (lambda lines: page_views.validate(lines, LONGEST), "event_time"),
     "clicks": (
-        lambda lines: activity.from_lines(lines, "clicks", live_sessions.rules(253_402_214_400_000)),
+        lambda lines: activity.from_lines(lines, "clicks", live_sessions.rules(LONGEST)),
         "event_timestamp",
     ),
     "session_events": (
