@@ -15,36 +15,40 @@ from local import jars, jvm
 from local.lake_folder import CATALOG, check_not_moved, remember, remembered
 
 
-def session(lake: Path) -> SparkSession:
+def session(lake: Path, *, for_little: bool = False) -> SparkSession:
     """Start Spark on the lake, with every table of ``ddl``; raise ``TableError`` for a copy of a lake."""
     lake.mkdir(parents=True, exist_ok=True)
     check_not_moved(lake)
     remember(lake, {"lake": str(lake)})
-    spark = start_spark({
-        "spark.jars": ",".join(str(jar) for jar in jars.fetch_for_spark()),
-        "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
-        "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
-        "spark.sql.catalog.lake.default-namespace": "clickstream",
-        "spark.sql.catalog.lake.jdbc.schema-version": "V1",
-        "spark.sql.catalog.lake.type": "jdbc",
-        "spark.sql.catalog.lake.uri": f"jdbc:sqlite:{lake}/{CATALOG}?busy_timeout=30000",
-        "spark.sql.catalog.lake.warehouse": str(lake),
-        "spark.sql.defaultCatalog": "lake",
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
-    })
+    spark = start_spark(
+        {
+            "spark.jars": ",".join(str(jar) for jar in jars.fetch_for_spark()),
+            "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
+            "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
+            "spark.sql.catalog.lake.default-namespace": "clickstream",
+            "spark.sql.catalog.lake.jdbc.schema-version": "V1",
+            "spark.sql.catalog.lake.type": "jdbc",
+            "spark.sql.catalog.lake.uri": f"jdbc:sqlite:{lake}/{CATALOG}?busy_timeout=30000",
+            "spark.sql.catalog.lake.warehouse": str(lake),
+            "spark.sql.defaultCatalog": "lake",
+            "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+            "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
+        },
+        for_little=for_little,
+    )
     create_tables(spark, lake)
     return spark
 
 
-def start_spark(settings: Mapping[str, str]) -> SparkSession:
-    """Start Spark on this machine, with the settings of a lake."""
+def start_spark(settings: Mapping[str, str], *, for_little: bool = False) -> SparkSession:
+    """Start Spark on this machine, with the settings of a lake; ``for_little`` work without Java's second compiler."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
     log_settings = Path(__file__).with_name("log4j2.properties")
+    java_options = "-XX:+UseParallelGC" + (" -XX:TieredStopAtLevel=1" if for_little else "")
     of_this_machine = {
         "spark.driver.memory": "4g",
-        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile=file:{log_settings}",
+        "spark.driver.extraJavaOptions": f"{java_options} -Dlog4j2.configurationFile=file:{log_settings}",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.executorEnv.PYTHONWARNINGS": "ignore:This process:DeprecationWarning",  # of Spark's own workers
