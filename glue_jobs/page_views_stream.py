@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from clickstream import schemas
 from clickstream.runtime import metrics
@@ -71,12 +72,16 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         views = load.counted(
             new.valid.transform(page_views.with_duplicates, latest, arguments.window), page_views.DUPLICATES
         )
-        touched = page_views.is_touched(new.valid, arguments.window)
+        starts = page_views.starts(new.valid, arguments.window)
+        is_again = batch.snapshot_properties.items() <= latest.items()  # an earlier attempt was published
+        if is_again:
+            starts = starts.union(table.stored(F.col("batch") == batch.name).select("window_start"))
+        touched = page_views.is_touched(starts)
         per_window = views.where("not is_duplicate").transform(page_views.per_window, arguments.window)
-        added = per_window.transform(page_views.added, table.stored(touched), batch.name)
+        added = per_window.transform(page_views.added, table.stored(touched), batch.name, is_again=is_again)
         changed = load.staged(load.counted(added, page_views.COUNTS))
         table.delete(changed.select(*page_views.KEY))
-        table.append(changed)
+        table.append(changed.where("views > 0"))
         counts = load.publish(table, quarantine_since=new.first_arrival)
         live = changed.transform(page_views.live, table.published(touched))
         kinesis_sink.put_rows(live, arguments.page_counts_stream, "page", version, arguments.endpoint_url)

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 
@@ -108,6 +108,38 @@ def test_a_batch_that_is_processed_again_replaces_what_it_added(page_views):
     page_views.run()
     assert page_views.stored() == {("/a", "12:00"): (4, 3), ("/b", "12:00"): (1, 1)}
     assert page_views.quarantined() == ["x"]
+
+
+@pytest.mark.parametrize("upkeep", ["none", "a_rebuild_of_other_days"])
+def test_what_an_attempt_has_added_is_taken_back_where_the_next_one_has_fewer_records(page_views, upkeep):
+    a_minute_ago = NOON - timedelta(minutes=1)
+    page_views.put(view("/a"), view("/b"))
+    first = [view("/a", "bob"), view("/a", "cyd"), view("/c", "bob")]
+    page_views.put(*first, view("/c", "bob", a_minute_ago))
+    page_views.run()
+    if upkeep == "a_rebuild_of_other_days":
+        page_views.trial.page_counts_batch(
+            page_counts_table=page_views.table, start_date=date(2024, 3, 1), end_date=date(2024, 3, 2)
+        )
+    page_views.forget(1)
+    page_views.put(first[0], again=1)
+    page_views.run()
+    assert page_views.stored() == {("/a", "12:00"): (2, 3), ("/b", "12:00"): (1, 1)}  # <- cyd comes again
+    live = {(page, start[11:16]): (sent["views"], sent["pages"]) for (page, start), sent in page_views.live().items()}
+    assert live == {
+        ("/a", "12:00"): (2, 1),
+        ("/b", "12:00"): (1, 1),
+        ("/c", "12:00"): (0, 0),
+        ("*", "12:00"): (3, 2),
+        ("/c", "11:59"): (0, 0),
+        ("*", "11:59"): (0, 0),
+    }
+    page_views.put(*first[1:], view("/c", "bob", a_minute_ago))
+    page_views.run()
+    assert page_views.stored() == {
+        ("/a", "12:00"): (3, 3), ("/b", "12:00"): (1, 1), ("/c", "12:00"): (1, 1), ("/c", "11:59"): (1, 1)
+    }  # fmt: skip
+    assert page_views.live()["*", "2024-03-17T12:00:00.000Z"]["views"] == 5
 
 
 def test_a_run_that_ends_before_it_has_sent_its_counts_is_completed(page_views, monkeypatch):

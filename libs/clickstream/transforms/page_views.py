@@ -23,6 +23,7 @@ DUPLICATES = {"duplicate": "count_if(is_duplicate)"}
 
 HOUR = timedelta(hours=1)  # to which the raw archive knows arrivals
 VERSION = "version"  # snapshot property of page_counts: of the counts that were sent last
+KEPT = (VERSION, "query", "batch")  # the latest batch of the stream
 REBUILT = "rebuilt_"  # likewise, with a window's length: each date that was rebuilt, and of arrivals before which hour
 LONGEST_UNREAD = timedelta(days=31 + 365)  # the longest lateness, then Kinesis's longest retention
 
@@ -119,7 +120,7 @@ def rebuilt_properties(
 
 def kept_properties(latest: Mapping[str, str]) -> dict[str, str]:
     """Return the snapshot properties of the latest commit that the next one keeps."""
-    return {name: value for name, value in latest.items() if name == VERSION or name.startswith(REBUILT)}
+    return {name: value for name, value in latest.items() if name in KEPT or name.startswith(REBUILT)}
 
 
 def with_duplicates(views: DataFrame, latest: Mapping[str, str], window: timedelta) -> DataFrame:
@@ -150,28 +151,38 @@ def per_window(views: DataFrame, window: timedelta) -> DataFrame:
     )
 
 
-def added(new: DataFrame, stored: DataFrame, batch: str) -> DataFrame:
+def added(new: DataFrame, stored: DataFrame, batch: str, *, is_again: bool = False) -> DataFrame:
     """Add the counts of ``per_window`` to those that are stored for the same windows and pages.
 
-    What an earlier attempt of this batch has added is replaced.
+    What an earlier attempt of this batch has added is replaced; where it is processed again without some records, it is
+    taken back. Their users stay in the sketch: they come again with the records.
     """
-    before = F.when(F.col("batch") == batch, F.col("views_before")).otherwise(F.col("views"))
-    known = stored.select(*KEY, before.alias("before"), F.col("users_sketch").alias("known_sketch"))
+    is_of_batch = F.col("batch") == batch
+    before = F.when(is_of_batch, F.col("views_before")).otherwise(F.col("views")).alias("before")
+    known = stored.select(*KEY, before, is_of_batch.alias("is_of_batch"), F.col("users_sketch").alias("known_sketch"))
+    sketches = F.coalesce(hyperloglog.SKETCHES, F.array().cast("array<binary>"))
     return (
         new
-        .join(known, [*KEY], "left")
+        .join(known, [*KEY], "full_outer" if is_again else "left")
+        .where("records is not null or is_of_batch")
         .withColumn("batch", F.lit(batch))
+        .withColumn("records", F.coalesce("records", F.lit(0)))
         .withColumn("views_before", F.coalesce("before", F.lit(0)))
-        .withColumn("views", _counted(F.col("views").cast("decimal(20)") + F.col("views_before")))
-        .withColumn(hyperloglog.SKETCHES, F.array_compact(F.array_append(hyperloglog.SKETCHES, F.col("known_sketch"))))
+        .withColumn("views", _counted(F.coalesce("views", F.lit(0)).cast("decimal(20)") + F.col("views_before")))
+        .withColumn(hyperloglog.SKETCHES, F.array_compact(F.array_append(sketches, F.col("known_sketch"))))
         .transform(hyperloglog.with_users)
         .select(*schemas.PAGE_COUNTS.names, "records")
     )
 
 
-def is_touched(views: DataFrame, window: timedelta) -> Column:
-    """Whether a stored row may be of a window that these views fall into; of many windows it is a range."""
-    starts = views.select(F.unix_seconds(_window_start(window)).alias("start")).distinct()
+def starts(views: DataFrame, window: timedelta) -> DataFrame:
+    """Say when the windows start that views fall into."""
+    return views.select(_window_start(window).alias("window_start"))
+
+
+def is_touched(starts: DataFrame) -> Column:
+    """Whether a stored row may be of a window that starts then; of many windows it is a range."""
+    starts = starts.select(F.unix_seconds("window_start").alias("start")).distinct()
     listed = [row.start for row in starts.limit(MOST_STARTS + 1).collect()]
     if len(listed) <= MOST_STARTS:
         return F.col("window_start").isin([_moment(start) for start in listed])
@@ -180,18 +191,26 @@ def is_touched(views: DataFrame, window: timedelta) -> Column:
 
 
 def live(changed: DataFrame, windows: DataFrame) -> DataFrame:
-    """Turn ``schemas.PAGE_COUNTS`` into what applications read: pages that changed, and their windows as a whole."""
+    """Turn ``schemas.PAGE_COUNTS`` into what applications read: pages that changed, and their windows as a whole.
+
+    A page or window without views any more has none of anything.
+    """
     columns = ("page", "window_start", "window_seconds", "views", "users", "pages")
     window = ("window_start", "window_seconds")
-    touched = windows.join(changed.select(*window).distinct(), [*window], "left_semi")
+    touched = changed.select(*window).distinct()
     whole = (
-        touched
+        windows
+        .join(touched, [*window], "left_semi")
         .transform(hyperloglog.per_key, window, users="users_sketch")
         .transform(hyperloglog.with_users)
         .withColumn("views", _counted(F.col("views")))
         .withColumnRenamed("records", "pages")
+        .join(touched, [*window], "right")
+        .fillna(0, ["views", "users", "pages"])
     )
-    rows = changed.withColumn("pages", F.lit(1)).select(*columns)
+    is_left = F.col("views") > 0
+    of_pages = {"pages": is_left.cast("int"), "users": F.when(is_left, F.col("users")).otherwise(0)}
+    rows = changed.withColumns(of_pages).select(*columns)
     rows = rows.unionByName(whole.withColumn("page", F.lit(ALL_PAGES)).select(*columns))
     return rows.withColumn("window_start", F.date_format("window_start", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"))
 

@@ -61,7 +61,7 @@ def test_any_time_is_judged(spark, form):
         window = timedelta(days=1)
         stored = spark.createDataFrame([], schemas.PAGE_COUNTS.rows)
         added = valid.transform(page_views.per_window, window).transform(page_views.added, stored, "q/0")
-        assert page_views.live(added, added.where(page_views.is_touched(valid, window))).count() > 0
+        assert page_views.live(added, added.where(page_views.is_touched(page_views.starts(valid, window)))).count() > 0
 
 
 @pytest.mark.parametrize("hours", [1, 168])

@@ -152,7 +152,8 @@ def test_a_batch_may_hold_more_windows_than_a_condition_lists(spark):
     """A second is the shortest window, and a batch may hold a month of them."""
     many, second = 2 * page_views.MOST_STARTS, timedelta(seconds=1)
     viewed_at = F.lit(NOON) - F.expr("make_dt_interval(0, 0, 0, id)")
-    is_touched = page_views.is_touched(spark.range(many).select(viewed_at.alias("viewed_at")), second)
+    starts = page_views.starts(spark.range(many).select(viewed_at.alias("viewed_at")), second)
+    is_touched = page_views.is_touched(starts)
     starts = [NOON - seconds * second for seconds in (0, many - 1, many, -1)]
     stored = spark.createDataFrame([(start,) for start in starts], "window_start timestamp_ntz")
     assert [row[0] for row in stored.select(is_touched).collect()] == [True, True, False, False]
