@@ -28,7 +28,7 @@ CHANGED_COUNTS = {
 def of_all(load: Load, events: DataFrame, stored: DataFrame | None) -> DataFrame:
     """Compare all events, as read from their table, with those stored."""
     read = load.observe(events)
-    hashes = load.staged(valid_rows(events).transform(activity.repeated))
+    hashes = load.staged(events.transform(activity.repeated))
     if hashes.isEmpty():
         once = read.withColumn("copies", F.lit(1).cast("long"))
     else:
