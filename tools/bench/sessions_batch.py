@@ -58,8 +58,8 @@ HOW = """\
 - The floor writes what sessions are made of as one table without partitions: it makes no sessions.
 - DuckDB and Polars make both tables, by session_date; "same rows" are those of `sessions_batch` in all columns but
   session_key, whatever the order. They compare with nothing, count nothing and commit nothing.
-- "Before" is this page of 2026-11-27, on the same kind of machine: payloads were parsed by every run, and by the floor and
-  DuckDB, too.
+- "Before" is this page of 2026-11-27, on the same kind of machine: every run parsed payloads, and the floor and DuckDB
+  did, too.
 - New events are 1% more, of all users, on the last of the days, brought in by `events_batch` after a run over all.
 - The one user has every fifth event of all the days, so that its sessions are cut again and again.
 """
