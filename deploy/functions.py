@@ -8,11 +8,11 @@ from botocore.exceptions import ClientError
 
 from deploy.account import OWNED, Account, is_missing
 from deploy.errors import DeployError
-from deploy.package import Artifact, Package
+from deploy.package import PYTHON, Artifact, Package
 from deploy.plan import Fields
 from deploy.settings import Function, render
 
-RUNTIME = "python3.13"
+RUNTIME = f"python{PYTHON}"
 ARCHITECTURES = ["arm64"]
 CONFIGURATION = ("Handler", "Runtime", "Role", "MemorySize", "Timeout", "Environment", "Description")
 TRIGGER_POLL_SECONDS = 1
@@ -158,11 +158,11 @@ def resources(account: Account, package: Package) -> list[LambdaFunction]:
     functions = account.settings.functions
     return [
         *[
-            LambdaFunction(name, configuration(name, function, account), package.functions, account)
+            LambdaFunction(name, configuration(name, function, account), package.of_function(name), account)
             for name, function in functions.items()
         ],
         *[
-            LambdaFunction(name, None, package.functions, account)
+            LambdaFunction(name, None, package.of_function(name), account)
             for name in deployed(account)
             if name not in functions
         ],

@@ -3,10 +3,11 @@
 import hashlib
 import io
 import subprocess
+import sys
 import tempfile
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from deploy.errors import PackageError
 
 ROOT = Path(__file__).parent.parent
 UV = ROOT / ".tools" / "bin" / "uv"
-FUNCTIONS = ("lambdas", "simulator", "libs/clickstream")
+FUNCTIONS = ("lambdas", "libs/clickstream")
+SIMULATE = ("simulator", *FUNCTIONS)
+PYTHON = "3.13"  # of the functions
+PLATFORM = "aarch64-manylinux_2_28"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 
 
@@ -38,11 +42,16 @@ class Package:
 
     wheel: Artifact
     functions: Artifact
+    simulate: Artifact  # the one function that makes up rows, with what it takes
     scripts: dict[str, Artifact]  # by job
 
     @property
     def artifacts(self) -> list[Artifact]:
-        return [self.wheel, self.functions, *self.scripts.values()]
+        return [self.wheel, self.functions, self.simulate, *self.scripts.values()]
+
+    def of_function(self, name: str) -> Artifact:
+        """Return the zip that holds the function's handler and all that it imports."""
+        return self.simulate if name == "simulate" else self.functions
 
 
 def build(root: Path = ROOT) -> Package:
@@ -50,7 +59,8 @@ def build(root: Path = ROOT) -> Package:
     scripts = {path.stem: path for path in sorted(root.glob("glue_jobs/*.py"))}
     return Package(
         wheel=_wheel(root),
-        functions=_artifact("functions", "functions.zip", _zip(root, FUNCTIONS)),
+        functions=_artifact("functions", "functions.zip", _zip(_code(root, FUNCTIONS))),
+        simulate=_artifact("simulate", "simulate.zip", _zip(_code(root, SIMULATE) | _locked(root, "simulator"))),
         scripts={name: _artifact(f"script {name}", path.name, path.read_bytes()) for name, path in scripts.items()},
     )
 
@@ -62,24 +72,48 @@ def _artifact(name: str, file: str, content: bytes) -> Artifact:
 def _wheel(root: Path) -> Artifact:
     """Build the library's wheel; hatchling gives the same bytes for the same tree."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(UV), "build", "--quiet", "--wheel", "--out-dir", folder, str(root)]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  # ours
-        except FileNotFoundError as error:
-            raise PackageError(".tools/bin/uv does not exist: run `make setup` first") from error
-        except subprocess.CalledProcessError as error:
-            raise PackageError(f"the wheel cannot be built:\n{error.stderr.strip()}") from error
+        _uv("build", "--wheel", "--out-dir", folder, str(root))
         (wheel,) = Path(folder).glob("*.whl")
         return _artifact("wheel", wheel.name, wheel.read_bytes())
 
 
-def _zip(root: Path, folders: Iterable[str]) -> bytes:
-    """Zip Python files, without anything that depends on time or machine."""
+def _code(root: Path, folders: tuple[str, ...]) -> dict[str, bytes]:
+    """Read the Python files of folders, which keep their last name."""
+    return {
+        str(path.relative_to((root / folder).parent)): path.read_bytes()
+        for folder in folders
+        for path in (root / folder).rglob("*.py")
+    }
+
+
+def _locked(root: Path, group: str) -> dict[str, bytes]:
+    """Read the Python files of a dependency group: the versions and hashes of uv.lock, for Lambda's platform."""
+    requirements = _uv("export", "--locked", "--only-group", group, "--no-emit-project", "--project", str(root))
+    with tempfile.TemporaryDirectory() as folder:
+        platform = ("--python-version", PYTHON, "--python-platform", PLATFORM, "--only-binary", ":all:")
+        target = ("--python", sys.executable, "--target", folder, *platform)
+        _uv("pip", "install", *target, "--require-hashes", "--requirements", "-", said=requirements)
+        return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*.py")}
+
+
+def _uv(*arguments: str, said: str = "") -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  # ours
+            [str(UV), "--quiet", *arguments], check=True, capture_output=True, text=True, input=said
+        )
+    except FileNotFoundError as error:
+        raise PackageError(".tools/bin/uv does not exist: run `make setup` first") from error
+    except subprocess.CalledProcessError as error:
+        raise PackageError(f"`uv {arguments[0]}` cannot pack the working tree:\n{error.stderr.strip()}") from error
+    return done.stdout
+
+
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    """Zip files, without anything that depends on time or machine."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        files = ((root / folder, path) for folder in folders for path in (root / folder).rglob("*.py"))
-        for folder, path in sorted(files):
-            entry = zipfile.ZipInfo(str(path.relative_to(folder.parent)), EPOCH)
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, EPOCH)
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED)
     return content.getvalue()

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from simulator.activity import MOST_BOTS
 from simulator.clock import SECOND
@@ -28,6 +28,11 @@ class Format(ABC):
         self.rng = Random(f"{type(self).__name__} {options.seed}")
         self.names = [f"u{user}" for user in range(options.users)] + [f"bot-{bot}" for bot in range(MOST_BOTS)]
         self.last = [0] * len(self.names)
+
+    @classmethod
+    def live(cls, options: Options, seed: int) -> Self:  # noqa: ARG003
+        """Make the format for rows of now: ``options`` are of one beginning, ``seed`` of whatever outlives it."""
+        return cls(options)
 
     @abstractmethod
     def line(self, happened: int, user: int, session: int) -> str:

@@ -38,10 +38,11 @@ def arrivals(format_name: str, options: Options, expected: ExpectedCounts | None
 def live_arrivals(
     format_name: str, options: Options, live: Live, expected: ExpectedCounts | None = None
 ) -> Iterator[Arrival]:
-    """Yield ``live.rate`` rows a second from ``live.begin`` on; each beginning gives other rows."""
-    options = replace(options, rows=live.rate * live.seconds, seed=options.seed + live.begin)
-    moments = live.paced(activity(options, live.begin, live.seconds * SECOND))
-    return deliver(FORMATS[format_name](options), moments, options, expected or ExpectedCounts())
+    """Yield ``live.rate`` rows a second from ``live.begin`` on; each beginning gives other rows, of the same users."""
+    of_now = replace(options, rows=live.rate * live.seconds, seed=options.seed + live.begin)
+    row_format = FORMATS[format_name].live(of_now, options.seed)
+    moments = live.paced(activity(of_now, live.begin, live.seconds * SECOND))
+    return deliver(row_format, moments, of_now, expected or ExpectedCounts())
 
 
 def produce(

@@ -42,3 +42,12 @@ def place(user: int) -> tuple[str, str]:
 def ip(user: int) -> str:
     """Return an address of the ranges reserved for documentation or private use."""
     return f"2001:db8::{user:x}" if user % 8 == 0 else f"10.{user >> 16 & 255}.{user >> 8 & 255}.{user & 255}"
+
+
+def about(user: int) -> str:
+    """Return the fields of a visit that are the same in all rows of a user: the end of a JSON object."""
+    (device_type, browser), (country, city) = device(user), place(user)
+    return (
+        f'"device_type":"{device_type}","browser":"{browser}","ip":"{ip(user)}",'
+        f'"geo":{{"country":"{country}","city":"{city}"}}}}'
+    )

@@ -1,6 +1,8 @@
 """Visits to pages, with the session ids of the tracker."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from functools import cache
+from typing import ClassVar, Self
 
 from simulator import users
 from simulator.clicks import NOT_TIMES, OUT_OF_RANGE
@@ -28,17 +30,24 @@ class Visits(Format):
         ],
     }
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, about: Callable[[int], str] = users.about) -> None:
         super().__init__(options)
-        self.about = [self.about_user(user) for user in range(len(self.names))]
+        self.about = cache(about)
+
+    @classmethod
+    def live(cls, options: Options, seed: int) -> Self:
+        """Make the format with the visitors that Faker makes up."""
+        from simulator.people import People  # noqa: PLC0415  # archives do without Faker
+
+        return cls(options, People(seed).about)
 
     def line(self, happened: int, user: int, session: int) -> str:
         bits = self.rng.getrandbits
         return (
             f'{{"user_id":"{self.names[user]}","session_id":"s{session:08x}",'
             f'"event_time":{self.event_time(happened, user)},"event_type":"{EVENT_TYPES[bits(3)]}",'
-            f'"page_url":"{SITE}/p/{bits(12)}?v={bits(2)}","referrer_url":{REFERRERS[bits(3)]}'
-            f"{self.about[user]}"
+            f'"page_url":"{SITE}/p/{bits(12)}?v={bits(2)}","referrer_url":{REFERRERS[bits(3)]},'
+            f"{self.about(user)}"
         )
 
     def event_time(self, happened: int, user: int) -> str:
@@ -46,12 +55,3 @@ class Visits(Format):
         if self.may_be_truncated(happened, user):
             return str(happened // SECOND)
         return f'"{text_form(happened, self.rng.getrandbits(2))}"'
-
-    @staticmethod
-    def about_user(user: int) -> str:
-        """Return the fields that are the same in all rows of a user."""
-        (device, browser), (country, city) = users.device(user), users.place(user)
-        return (
-            f',"device_type":"{device}","browser":"{browser}","ip":"{users.ip(user)}",'
-            f'"geo":{{"country":"{country}","city":"{city}"}}}}'
-        )

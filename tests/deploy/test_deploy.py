@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from io import BytesIO
 from itertools import count
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -21,6 +24,9 @@ from deploy.account import Account
 from deploy.settings import Settings
 from lambdas import store
 from local import aws
+from local.aws import event_sources
+from simulator import Options
+from simulator.people import People
 
 pytestmark = pytest.mark.server
 build = package.build  # of which the others here share one result
@@ -313,11 +319,14 @@ def test_files_are_named_by_their_content(tmp_path):
     with zipfile.ZipFile(BytesIO(built.wheel.content)) as wheel:
         assert "clickstream/transforms/events.py" in wheel.namelist()
     with zipfile.ZipFile(BytesIO(built.functions.content)) as archive:
-        assert {"lambdas/store.py", "simulator/visits.py"} <= set(archive.namelist())
+        assert {"lambdas/store.py", "clickstream/schemas.py"} <= set(archive.namelist())
+    with zipfile.ZipFile(BytesIO(built.simulate.content)) as archive:
+        assert {"lambdas/simulate.py", "simulator/visits.py", "faker/__init__.py"} <= set(archive.namelist())
     (tmp_path / "glue_jobs").mkdir()
     script = tmp_path / "glue_jobs" / "replay.py"
     script.write_text("one")
-    (tmp_path / "pyproject.toml").write_text((package.ROOT / "pyproject.toml").read_text())
+    for name in ("pyproject.toml", "uv.lock"):
+        (tmp_path / name).write_text((package.ROOT / name).read_text())
     (tmp_path / "libs").symlink_to(package.ROOT / "libs")
     for name in ("README.md", "LICENSE"):
         (tmp_path / name).write_text("")
@@ -326,22 +335,56 @@ def test_files_are_named_by_their_content(tmp_path):
     assert build(tmp_path).scripts["replay"].key != first
 
 
-def test_the_functions_zip_is_small_and_holds_all_that_handlers_import(account, tmp_path):
-    content = build().functions.content
-    assert len(content) < 5 * 2**20
-    zipfile.ZipFile(BytesIO(content)).extractall(tmp_path)
-    handlers = [function.handler for function in account.settings.functions.values()]
-    check = f"""
-import importlib, operator, sys
-for handler in {handlers}:
-    module, _, name = handler.rpartition(".")
-    assert callable(getattr(importlib.import_module(module), name))
-ours = [module for name, module in sys.modules.items() if name.split(".")[0] in ("lambdas", "simulator", "clickstream")]
-print(*{{module.__file__.startswith({str(tmp_path)!r}) for module in ours}}, "pyspark" in sys.modules)
+def on_lambda(content, folder, code, **variables):
+    """Run code where there is nothing but Python, what Lambda brings, and a zip; return what it prints."""
+    (folder / "runtime").mkdir()
+    for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"):
+        origin = Path(find_spec(name).origin)
+        found = origin.parent if origin.name == "__init__.py" else origin
+        (folder / "runtime" / found.name).symlink_to(found)
+    zipfile.ZipFile(BytesIO(content)).extractall(folder / "task")
+    path = f"import sys; sys.path += [{str(folder / 'task')!r}, {str(folder / 'runtime')!r}]\n"
+    command = [sys.executable, "-I", "-S", "-c", path + code]
+    ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_a_functions_zip_is_small_and_holds_all_that_its_handler_imports(account, tmp_path):
+    built = build()
+    assert len(built.functions.content) < 2**18
+    assert len(built.simulate.content) < 5 * 2**20
+    for name, function in account.settings.functions.items():
+        module, _, handler = function.handler.rpartition(".")
+        code = f"import importlib; print(callable(getattr(importlib.import_module({module!r}), {handler!r})))"
+        (tmp_path / name).mkdir()
+        assert on_lambda(built.of_function(name).content, tmp_path / name, code) == "True\n"
+
+
+def test_the_zip_of_simulate_holds_faker_as_locked_and_its_handler_runs(account, tmp_path):
+    (locked,) = [
+        one for one in tomllib.loads((package.ROOT / "uv.lock").read_text())["package"] if one["name"] == "faker"
+    ]
+    code = """
+from faker import VERSION
+from lambdas import simulate
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 60_000
+sent = simulate.handler({"seconds": 1, "rate": 20, "users": 5, "bots": 0, "malformed": 0}, Context())
+print(VERSION, sent["lines"])
 """
-    command = [sys.executable, "-c", check]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout == "True False\n"  # <- from the zip, and without what Lambda does not have
+    kinesis = account.client("kinesis")
+    said = on_lambda(build().simulate.content, tmp_path, code, **aws.environment(kinesis.meta.endpoint_url))
+    rows = [
+        record["Data"].decode()
+        for _, some in event_sources.Shards(kinesis, "clickstream").unread(500)
+        for record in some
+    ]
+    assert said.splitlines()[-1] == f"{locked['version']} {len(rows)}"
+    assert len(rows) >= 20
+    people = People(Options.seed)
+    assert all(row.endswith(people.about(int(json.loads(row)["user_id"].removeprefix("u")))) for row in rows)
 
 
 def test_a_new_script_is_a_new_file_and_a_new_definition(account, monkeypatch):

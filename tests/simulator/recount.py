@@ -79,7 +79,7 @@ def accept_app_click(click: dict[str, Any]) -> Row:
 
 def accept_visit(visit: dict[str, Any]) -> Row:
     fields = "user_id session_id event_time event_type page_url referrer_url device_type browser ip geo"
-    if set(visit) != set(fields.split()) or set(visit["geo"]) != {"country", "city"}:
+    if set(visit) - {"user_agent"} != set(fields.split()) or set(visit["geo"]) != {"country", "city"}:
         raise KeyError
     as_sent = visit["event_time"]
     time = text_time(as_sent) if isinstance(as_sent, str) else unix_time(as_sent)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from recount import accept
 
 from local import aws
 from local.aws import event_sources
@@ -37,6 +38,12 @@ def test_rows_happen_evenly_from_the_beginning_on_and_arrive_later(format_name):
     assert len(arrived) == expected.lines
     assert arrived == sorted(arrived)
     assert arrived[0] > BEGIN
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_good_live_line_is_accepted(format_name):
+    options = Options(duplicates=0, conflicts=0, late=0, malformed=0)
+    assert all(accept(format_name, line) for _, _, line in live_arrivals(format_name, options, LIVE))
 
 
 def test_a_visit_holds_its_time():
