@@ -49,7 +49,7 @@ def main() -> None:
     with step("Draw the tables: python -m local report"):
         if page.write(LAKE.absolute(), None):
             sys.exit(1)
-    print(f"\nDone in {time.monotonic() - began:.0f} s. Ask more:")
+    print(f"Done in {time.monotonic() - began:.0f} s. Ask more:")
     print(f'  .venv/bin/python -m local --lake {LAKE} sql "select ..."')
 
 
@@ -62,7 +62,7 @@ def load_archive() -> None:
         webhooks = raw / "events" / "arrived=2024-03-03" / "12"
         webhooks.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "examples" / "github_webhook_events.jsonl.gz", webhooks)
-        print("  and 329 real events: the webhooks that GitHub sends")
+        print("and 329 real events: the webhooks that GitHub sends")
     with step("Load them: Spark starts, then glue_jobs/events_batch.py and clickstream_batch.py"):
         run("events_batch", "--raw_path", str(raw / "events"), "--events_table", "events")
         run(
@@ -106,7 +106,7 @@ def stream_clicks(endpoint: str) -> None:
         found = query.ask(LAKE.absolute(), "select user_id, session_number, session_key, event_count from sessions")
         if live != {tuple(row) for row in found.rows}:
             sys.exit(f"demo: {len(live):,} live sessions in DynamoDB are not the {len(found.rows):,} of `sessions`")
-        print(f"  the {len(live):,} live sessions in DynamoDB are those of the table `sessions`, to the click")
+        print(f"the {len(live):,} live sessions in DynamoDB are those of the table `sessions`, to the click")
 
 
 def put(endpoint: str, stream: str, arriving: Iterable[Arrival]) -> None:
@@ -129,7 +129,7 @@ def run(name: str, *arguments: str) -> None:
     if failed:
         sys.exit(f"{output.getvalue()}demo: {name} failed")
     for line in output.getvalue().splitlines():
-        print(f"  {summary.words(line).splitlines()[0]}")
+        print(summary.words(line).splitlines()[0])
 
 
 def ask(sql: str) -> None:
@@ -141,16 +141,18 @@ def ask(sql: str) -> None:
         sys.exit(1)
     lines = output.getvalue().splitlines()
     more = [f"… {len(lines) - SHOWN} more rows"] if len(lines) > SHOWN else []
-    print("\n".join(f"  {line}" for line in lines[:SHOWN] + more))
+    print("\n".join(lines[:SHOWN] + more))
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say what is done, and how long it took."""
-    print(f"\n{title}", flush=True)
-    began = time.monotonic()
-    yield
-    print(f"  {time.monotonic() - began:.0f} s", flush=True)
+    """Say what is done; then what its body has printed, and how long it took."""
+    print(title, flush=True)
+    began, said = time.monotonic(), StringIO()
+    with redirect_stdout(said):
+        yield
+    lines = "\n".join(f"  {line}" for line in said.getvalue().splitlines())
+    print(f"{lines} ({time.monotonic() - began:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

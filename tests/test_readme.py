@@ -73,6 +73,7 @@ def test_the_demo_answers_three_queries_and_its_day_can_be_mended():
     assert done.returncode == 0, done.stderr
     for answer in ("event_type ", "country ", "not_a_json_object"):
         assert answer in done.stdout
+    assert len(done.stdout.splitlines()) < 45
     corrections = [command for command in RUNBOOK if DEMO in command]
     assert len(corrections) == 2
     for command in corrections:
