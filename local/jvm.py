@@ -1,4 +1,4 @@
-"""Spark's Java process, without the lines that it greets with."""
+"""Spark's Java process, without the line that Java greets with."""
 
 import os
 import threading
@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 
-GREETINGS = (  # none of them can be turned off
-    b"WARNING: Using incubator modules: jdk.incubator.vector",
-    b"Setting default log level to ",
-    b"To adjust logging level use ",
-)
+GREETING = b"WARNING: Using incubator modules: jdk.incubator.vector"  # no option of Java turns it off
 
 
 def launch(settings: Mapping[str, str]) -> None:
@@ -29,8 +25,8 @@ def launch(settings: Mapping[str, str]) -> None:
 
 
 def pass_on(read_end: int) -> None:
-    """Write what arrives to standard error, but the greetings."""
+    """Write what arrives to standard error, but the greeting."""
     with os.fdopen(read_end, "rb") as lines:
         for line in lines:
-            if not line.startswith(GREETINGS):
+            if not line.startswith(GREETING):
                 os.write(2, line)
