@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.athena import catalogs
+from local.athena import catalogs, server
 
 HEADERS = {
     "X-Trino-User": "analyst",
@@ -20,7 +20,6 @@ HEADERS = {
     "X-Trino-Time-Zone": "UTC",
     "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",  # times to the microsecond that a table has
 }
-START_SECONDS = 30
 
 
 class QueryError(Exception):
@@ -44,7 +43,7 @@ class Answer:
 def ask(port: int, statement: str, note: Path | None = None) -> Answer:
     """Return the whole answer; touch a server's note meanwhile, so that it does not count as idle."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + server.START_SECONDS
     try:
         while True:
             try:

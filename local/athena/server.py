@@ -21,7 +21,7 @@ LISTS = Path(__file__).parent / "jars"
 NOTE = "server.json"
 VERSION = "406"
 IDLE_SECONDS = 600.0
-START_SECONDS = 180
+START_SECONDS = 180  # until it can be asked; as long again until it answers
 ANOTHER_SERVES = 75  # the exit status of a process that finds the lake's lock taken
 PLUGINS = ("io.trino.plugin.hive.HivePlugin", "io.trino.plugin.iceberg.IcebergPlugin")
 
