@@ -12,7 +12,6 @@ locals {
   }
   machine_arns = { for name in keys(local.state_machines) : name => "arn:aws:states:${local.here}:stateMachine:${name}" }
   machine_jobs = distinct(flatten(regexall("\"JobName\": *\"(\\w+)\"", join("\n", values(local.state_machines)))))
-  simulate_arn = "arn:aws:lambda:${local.here}:function:simulate"
 
   services = merge(
     { for name in keys(local.settings.jobs) : "job-${name}" => "glue.amazonaws.com" },
@@ -257,15 +256,17 @@ data "aws_iam_policy_document" "delivery" {
   }
 }
 
-data "aws_iam_policy_document" "pipeline" {
-  dynamic "statement" {
-    for_each = local.settings.pipeline.simulates ? ["used"] : []
-    content {
-      sid       = "Simulate"
-      actions   = ["lambda:InvokeFunction"]
-      resources = [local.simulate_arn]
-    }
+data "aws_iam_policy_document" "simulate" {
+  count = local.settings.pipeline.simulates ? 1 : 0
+  statement {
+    sid       = "Simulate"
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["arn:aws:lambda:${local.here}:function:simulate"]
   }
+}
+
+data "aws_iam_policy_document" "pipeline" {
+  source_policy_documents = data.aws_iam_policy_document.simulate[*].json
   statement {
     sid       = "ListArchivesAndPartitions"
     actions   = ["s3:ListBucket"]
@@ -354,18 +355,11 @@ data "aws_iam_policy_document" "table_optimizer" {
 }
 
 data "aws_iam_policy_document" "scheduler" {
+  source_policy_documents = data.aws_iam_policy_document.simulate[*].json
   statement {
     sid       = "StartStateMachines"
     actions   = ["states:StartExecution"]
     resources = values(local.machine_arns)
-  }
-  dynamic "statement" {
-    for_each = local.settings.pipeline.simulates ? ["used"] : []
-    content {
-      sid       = "Simulate"
-      actions   = ["lambda:InvokeFunction"]
-      resources = [local.simulate_arn]
-    }
   }
   statement {
     sid       = "StartJobs"
