@@ -167,7 +167,7 @@ def lateness(data: Data) -> Any:
     return with_labels(bars, data, alt.Text("ratio:Q", format=".2%"))
 
 
-def repeated(data: Data) -> Any:
+def conflicts(data: Data) -> Any:
     """Compare days."""
     return (
         alt
@@ -175,8 +175,8 @@ def repeated(data: Data) -> Any:
         .mark_bar()
         .encode(
             x=day("day"),
-            y=alt.Y("repeated:Q", title="events", axis=WHOLE),
-            tooltip=[day_read("day"), counted("repeated"), counted("events")],
+            y=alt.Y("conflicts:Q", title="events", axis=WHOLE),
+            tooltip=[day_read("day"), counted("conflicts"), counted("events")],
         )
         .properties(height=180)
     )
@@ -304,9 +304,9 @@ SECTIONS = (
         " Duplicates, with the same event_uuid and created_at, are not stored: run reports count them.",
         OURS / "conflicts.sql",
         "events",
-        "repeated",
+        "conflicts",
         "No event_uuid was used twice.",
-        (repeated,),
+        (conflicts,),
     ),
     Section(
         "Quarantined rows",

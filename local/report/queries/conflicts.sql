@@ -9,7 +9,7 @@ WITH recent AS (
 SELECT
     created_date AS day,
     count(*) AS events,
-    count_if(turn > 1) AS repeated
+    count_if(turn > 1) AS conflicts
 FROM recent
 GROUP BY created_date
 ORDER BY created_date
