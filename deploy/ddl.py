@@ -1,4 +1,4 @@
-"""``ddl``, which is written for Athena, in the forms that Spark and the tests need."""
+"""``ddl``, which is written for Athena, in the forms that Spark, the report and the tests need."""
 
 import re
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from sqlglot import exp
 from clickstream.runtime.arguments import EARLIEST_DATE
 
 FOLDER = Path(__file__).parent.parent / "ddl"
+DAY = re.compile(r"DATE '\d{4}-\d\d-\d\d'")
 TIMESTAMP = re.compile(r"\btimestamp\b")
 
 
@@ -61,6 +62,12 @@ def texts(lake: str, go_live: date = EARLIEST_DATE) -> list[str]:
 def text(path: Path, lake: str, go_live: date = EARLIEST_DATE) -> str:
     """Return the statement of a file for a lake whose projected partitions begin at a day."""
     return path.read_text().replace("${lake}", lake).replace("${go_live}", f"{go_live}")
+
+
+def with_days(query: str, first: str, last: str) -> str:
+    """Put days in the place of the earliest and the latest that a query of ``ddl/queries`` names."""
+    named = sorted(set(DAY.findall(query)))
+    return DAY.sub(lambda day: f"DATE '{first if day[0] == named[0] else last}'", query)
 
 
 def spark_create(table: Table) -> str:

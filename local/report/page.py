@@ -6,7 +6,6 @@ import html
 import json
 import logging
 import os
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from deploy import ddl
 from local.athena import formats, query
 from local.athena.client import Answer
 from local.report.sections import OURS, SECTIONS, Picture, Section
 
 FOLDER = Path(__file__).parent
-DAY = re.compile(r"DATE '\d{4}-\d\d-\d\d'")
 Answered = tuple[Section, str, Answer]  # with the text of the query as it was put
 
 
@@ -71,14 +70,11 @@ def ask(lake: Path | str) -> list[Answered]:
     """Put the query of each section, for the days that there are."""
     days = {name: (first, last) for name, first, last in query.ask(lake, (OURS / "days.sql").read_text()).rows}
     texts = [section.query.read_text().replace("'Europe/Berlin'", "'UTC'") for section in SECTIONS]
-    queries = [with_days(text, *days[section.days]) for section, text in zip(SECTIONS, texts, strict=True)]
+    queries = [
+        ddl.with_days(text, *days[section.days]) if days[section.days][0] else text  # of an empty table there are none
+        for section, text in zip(SECTIONS, texts, strict=True)
+    ]
     return [(section, text, query.ask(lake, text)) for section, text in zip(SECTIONS, queries, strict=True)]
-
-
-def with_days(text: str, first: str | None, last: str | None) -> str:
-    """Put days in the place of the earliest and the latest that a query names; of an empty table there are none."""
-    named = sorted(set(DAY.findall(text)))
-    return DAY.sub(lambda day: f"DATE '{first if day[0] == named[0] else last}'", text) if first else text
 
 
 def render(lake: Path | str, answered: list[Answered]) -> str:

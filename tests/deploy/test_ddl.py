@@ -43,3 +43,13 @@ def test_the_quarantine_is_an_iceberg_table():
     assert table.is_iceberg
     assert table.partitions == ("source", "arrived_date")
     assert "replayed_at timestamp_ntz" in table.schema
+
+
+def test_days_take_the_places_of_the_first_and_the_last_day_of_a_query():
+    query = "day BETWEEN DATE '{}' AND DATE '{}' OR DATE '{}' = day"
+    put = ddl.with_days(query.format("2024-03-04", "2024-03-31", "2024-03-04"), "2001-01-01", "2001-02-03")
+    assert put == query.format("2001-01-01", "2001-02-03", "2001-01-01")
+
+
+def test_the_only_day_of_a_query_is_its_first():
+    assert ddl.with_days("day >= DATE '2024-03-04'", "2001-01-01", "2001-02-03") == "day >= DATE '2001-01-01'"

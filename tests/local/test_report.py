@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from deploy import ddl
 from local.athena import formats, query
 from local.athena.client import Answer
 from local.report import page
@@ -227,10 +228,10 @@ def test_of_empty_tables_sentences_stand_in_the_pictures_places(pages):
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.query.stem)
 def test_a_query_names_one_first_and_one_last_day(section):
-    days = set(page.DAY.findall(section.query.read_text()))
+    days = set(ddl.DAY.findall(section.query.read_text()))
     assert len(days) in {1, 2}
-    put = page.with_days(section.query.read_text(), "2001-01-01", "2001-02-03")
-    assert set(page.DAY.findall(put)) <= {"DATE '2001-01-01'", "DATE '2001-02-03'"}
+    put = ddl.with_days(section.query.read_text(), "2001-01-01", "2001-02-03")
+    assert set(ddl.DAY.findall(put)) <= {"DATE '2001-01-01'", "DATE '2001-02-03'"}
     assert "DATE '2001-01-01'" in put
 
 
