@@ -23,7 +23,7 @@ report: setup ## Write pictures of the tables of LAKE (.local) to its report.htm
 
 notebook: setup ## JupyterLab with notebooks/, on the tables of LAKE (.local); only this machine can open it
 	UV_PROJECT_ENVIRONMENT=.venv-notebook .tools/bin/uv sync --quiet --locked --python .venv/bin/python --group glue-6-0 --group local --group notebook
-	CLICKSTREAM_LAKE=$(LAKE) .venv-notebook/bin/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks clickstream.ipynb
+	CLICKSTREAM_LAKE=$(LAKE) .venv-notebook/bin/jupyter lab --ip 127.0.0.1 --notebook-dir notebooks notebooks/clickstream.ipynb
 
 test: setup setup-5.1 ## Run all tests but the slow ones and the proofs, on both pairs of versions, at once
 	@$(MAKE) --no-print-directory --jobs 2 test-6.0 test-5.1

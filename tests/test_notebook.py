@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_it_says_of_every_table_what_its_ddl_says(notebook):
     for path in ddl.FOLDER.glob("tables/*.sql"):
         (row,) = re.findall(r"\A-- One row: (.+)\n", path.read_text())
         assert f"| `{path.stem}` | {row} |" in text
+
+
+@pytest.mark.process
+def test_make_notebook_opens_it():
+    run = subprocess.run(["make", "-n", "notebook"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ROOT / run.stdout.split()[-1] == PATH  # <- JupyterLab looks for it where make is, not in its own folder
 
 
 def cells(table):
