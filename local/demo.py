@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from datetime import date
+from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from local import aws, job, summary
 from local.athena import query
 from local.aws import event_sources
 from local.report import page
-from simulator import Options, arrivals, produce
+from simulator import Live, Options, arrivals, live_arrivals, produce
+from simulator.clock import SECOND
 from simulator.delivery import Arrival
 
 os.environ["TZ"] = "UTC"  # before Spark starts
@@ -80,12 +81,14 @@ def stream_events(endpoint: str) -> None:
 
 def stream_clicks(endpoint: str) -> None:
     """Find the sessions of clicks live and by the batch job, and compare them."""
-    clicks = Options(rows=5_000, users=300, bots=0, malformed=0.002)
+    lately = Live(int((time.time() - 1_000) * SECOND), rate=5, seconds=1_000)  # those of an older archive are late
+    clicks = list(live_arrivals("clicks", Options(users=300, bots=0, malformed=0.002), lately))
     kinesis = aws.session().client("kinesis", endpoint_url=endpoint)
     dynamodb = aws.session().client("dynamodb", endpoint_url=endpoint)
     with step("Find the sessions of 5,000 clicks live: glue_jobs/sessions_stream.py, lambdas/store.py, DynamoDB"):
-        put(endpoint, "clicks", arrivals("clicks", clicks))
-        run("sessions_stream", *source(endpoint, "clicks"), "--sessions_stream", "sessions")
+        put(endpoint, "clicks", clicks)
+        lateness = ("--allowed_lateness_seconds", "3600")
+        run("sessions_stream", *source(endpoint, "clicks"), "--sessions_stream", "sessions", *lateness)
         with redirect_stdout(StringIO()):  # the function's log
             event_sources.Trigger(event_sources.Shards(kinesis, "sessions"), store.handler, batch_size=500).drain()
         live = {
@@ -99,7 +102,9 @@ def stream_clicks(endpoint: str) -> None:
             for item in page["Items"]
         }
     with step("Find them in the raw archive of the same clicks: glue_jobs/sessions_batch.py"):
-        produce("clicks", LAKE / "raw" / "clicks", clicks)
+        now = LAKE / "raw" / "clicks" / f"arrived={datetime.now(UTC):%Y-%m-%d/%H}"
+        now.mkdir(parents=True)
+        (now / "part-00000.json").write_bytes(b"".join(line + b"\n" for *_, line in clicks))
         raw = ("--source", "clicks", "--raw_path", str(LAKE / "raw" / "clicks"), "--gap_seconds", "10")
         run("sessions_batch", *raw, "--sessions_table", "sessions", "--session_events_table", "session_events")
     with step("Compare, by Trino: the engine that Athena is made of"):
