@@ -8,6 +8,9 @@ all that it takes to read a batch again. The positions are
     AFTER_SEQUENCE_NUMBER:<n>   after that record
     SHARD_END                   closed, and read to its end
 
+An offset that differs from the one before in nothing but the time at which the shards were read (``READ_AT``) ends an
+empty batch, as the connection gives one at each trigger unless it shall avoidEmptyBatches.
+
 A batch's records are fetched when the batch is planned, up to the limits, and buffered in files until it is committed.
 A shard that was split or merged is read to its end in an earlier batch than its children. The first batch after a start
 (under ``availableNow`` the only one) has no limits and holds parents and children:
@@ -43,6 +46,7 @@ Offset = dict[str, str]
 
 TRIM_HORIZON, AT_TIMESTAMP, AFTER, SHARD_END = "TRIM_HORIZON", "AT_TIMESTAMP", "AFTER_SEQUENCE_NUMBER", "SHARD_END"
 LATEST = "LATEST"  # a starting position, never part of an offset, because it moves
+READ_AT = "readAt"  # beside the shards: Unix ms
 
 COLUMNS = (
     "data binary, streamName string, shardId string, partitionKey string, sequenceNumber string,"
@@ -85,6 +89,7 @@ class Options:
     endpoint: str | None
     start: str
     fails_on_data_loss: bool
+    avoids_empty_batches: bool
     fetch_seconds: float
     fetch_records: int
     read_records: int
@@ -114,6 +119,7 @@ class Options:
             endpoint=take("endpointUrl", str, "") or None,
             start=take("startingPosition", _starting_position, "latest"),
             fails_on_data_loss=take("failOnDataLoss", _boolean, "false"),
+            avoids_empty_batches=take("avoidEmptyBatches", _boolean, "false"),
             fetch_seconds=take("maxFetchTimeInMs", _natural, "1000") / 1000,
             fetch_records=take("maxFetchRecordsPerShard", _positive, "100000"),
             read_records=take("maxRecordPerRead", _records_per_read, "10000"),
@@ -122,7 +128,6 @@ class Options:
             retry_seconds=take("retryIntervalMs", _natural, "1000") / 1000,
             max_retry_seconds=take("maxRetryIntervalMs", _natural, "10000") / 1000,
         )
-        take("avoidEmptyBatches", _boolean, "false")  # only a shard that appears or ends makes one here
         take("addRecordTimestamp", _boolean, "false")  # approximateArrivalTimestamp is always there
         if unknown:
             raise ValueError(f"{', '.join(sorted(unknown))}: no such option of the kinesis connection")
@@ -338,10 +343,11 @@ class KinesisStreamReader(DataSourceStreamReader):
     def partitions(self, start: Offset, end: Offset) -> list[Range]:
         """Plan a batch; Spark also calls it with the same offset twice, to tell where a resumed query stands."""
         self._position = end
+        buffer = self._buffers.get(_key(start, end))
+        start, end = _positions(start), _positions(end)
         for shard in start.keys() - end.keys():
             if start[shard] != SHARD_END and shard not in self._shards():
                 self._stream.data_loss(f"{shard} is gone, and was read only up to {start[shard]}")
-        buffer = self._buffers.get(_key(start, end))
         return [
             Range(shard, start.get(shard, TRIM_HORIZON), position, buffer and buffer / shard)
             for shard, position in end.items()
@@ -395,10 +401,12 @@ class KinesisStreamReader(DataSourceStreamReader):
                 begun |= ready
                 if limited:
                     break
-        if reached == position:
+        if reached == _positions(position):
             buffer.rmdir()
             time.sleep(IDLE_SECONDS)
-            return position
+            if self._options.avoids_empty_batches:
+                return position
+            return {**reached, READ_AT: str(time.time_ns() // 10**6)}
         self._buffers[_key(position, reached)] = buffer
         if any(reached[shard] == SHARD_END for shard in begun):
             self._listed_at = float("-inf")  # list its children next
@@ -443,6 +451,10 @@ class KinesisStreamReader(DataSourceStreamReader):
             for record in records
         ]
         return pa.RecordBatch.from_pylist(rows, ARROW_COLUMNS)
+
+
+def _positions(offset: Offset) -> Offset:
+    return {shard: position for shard, position in offset.items() if shard != READ_AT}
 
 
 def _ready(reached: Offset, parents: Mapping[str, list[str]]) -> set[str]:

@@ -55,7 +55,7 @@ class Reader:
         self.fails_at: int | None = None
         self.options = {"streamName": stream.name, "endpointUrl": endpoint, "awsRegion": "us-east-1"}
         self.options |= {"startingPosition": "trim_horizon", "describeShardInterval": "0s", "retryIntervalMs": 5}
-        self.options |= options
+        self.options |= {"avoidEmptyBatches": "true"} | options
 
     def numbers(self) -> list[int]:
         return sorted(int(row.data) for rows in self.batches.values() for row in rows)
@@ -189,6 +189,41 @@ def test_a_running_query_keeps_to_the_limit_and_reads_each_record_once(reader, s
         assert len(buffers() - before) <= 1  # only the last batch waits for its commit
     reader.run_and(lambda: stream.send(1), lambda: stream.send(1))
     assert len(buffers() - before) <= 1
+
+
+def test_an_idle_stream_gives_an_empty_batch_at_each_trigger(reader, stream):
+    there = stream.send(10)
+    reader.drain()
+    assert set(reader.logged_offset()) == set(stream.shards())
+    reader.options["avoidEmptyBatches"] = "false"
+    assert (reader.drain(), list(reader.batches)) == ([], [0, 1])
+    query = reader.started(processingTime="1 second")
+    begun = time.monotonic()
+    while len(reader.batches) < 4:
+        time.sleep(0.1)
+    added = stream.send(10)
+    while len(reader.numbers()) < 20:
+        time.sleep(0.1)
+    query.stop()
+    assert len(reader.batches) <= 2 + 1 + (time.monotonic() - begun)  # <- no faster than the trigger
+    assert reader.numbers() == [*there, *added]
+    reader.options["avoidEmptyBatches"] = "true"
+    batches = len(reader.batches)
+    assert (reader.drain(), len(reader.batches)) == ([], batches)
+
+
+def test_a_planned_empty_batch_is_repeated_as_an_empty_one(reader, stream):
+    reader.options |= {"avoidEmptyBatches": "false", "failOnDataLoss": "true"}
+    stream.send(10)
+    reader.drain()
+    reader.fails_at = 1
+    with pytest.raises(StreamingQueryException, match="not committed"):
+        reader.drain()
+    reader.fails_at = None
+    added = stream.send(10)
+    stream.split(stream.shards()[0])
+    assert [*reader.drain(), *reader.drain()] == list(added)  # <- the first of them may end with the repeated batch
+    assert reader.batches[1] == []
 
 
 def test_split_and_merge_while_running(reader, stream):

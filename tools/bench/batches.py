@@ -62,6 +62,13 @@ class Batch:
     steps: dict[str, float]  # wall, of the job's
 
 
+class Arguments(events_stream.Arguments):
+    """Those of a query that waits for records: no empty batch disturbs what is measured."""
+
+    def connection(self) -> dict[str, str]:
+        return {**super().connection(), "avoidEmptyBatches": "true"}
+
+
 class MeasuredQuery:
     """A running query on a stream of its own with one shard; a batch can be held back until it is full."""
 
@@ -73,7 +80,7 @@ class MeasuredQuery:
         self._python_seconds = 0.0
         self._steps: dict[int, dict[str, float]] = {}
         self._measured: set[int] = set()
-        self._arguments = events_stream.Arguments(
+        self._arguments = Arguments(
             stream_name=self.stream.name,
             endpoint_url=self._proxy.url,
             events_table=Table("events"),

@@ -128,7 +128,7 @@ def run_continuously(endpoint: str) -> list[dict[str, Any]]:
         time.sleep(RUNNING_SECONDS)
         if not run.is_running():
             raise RuntimeError(f"the job ended: {run.error_message()}")
-        return run.metrics()
+        return [batch for batch in run.metrics() if batch["Read"]]
 
 
 def busy(drains: dict[str, list[Cost]]) -> float:

@@ -53,8 +53,8 @@ class JobProcess:
         return self._process.poll() is None
 
     def batches(self) -> int:
-        """Count the batches whose metrics it has printed."""
-        return self._stdout.read_bytes().count(b'"_aws"')
+        """Count the batches with records whose metrics it has printed."""
+        return sum(batch["Read"] > 0 for batch in self.metrics())
 
     def metrics(self) -> list[dict[str, Any]]:
         """Parse the metrics that it has printed."""
