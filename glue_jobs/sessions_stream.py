@@ -23,7 +23,8 @@ from clickstream.runtime.glue import glue_session
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
 from clickstream.storage import files, iceberg, kinesis_sink, session_state
-from clickstream.storage.load import open_load
+from clickstream.storage.load import Load, open_load
+from clickstream.storage.session_state import State
 from clickstream.transforms import live_sessions
 from clickstream.transforms.sessions import SessionWindow
 
@@ -37,12 +38,12 @@ class Arguments(StreamArguments):
     source: Annotated[Literal["clicks", "app_clicks", "visits"], "the form of a record"] = "clicks"
     gap_seconds: Annotated[PositiveInt, AtMost(86_400), "a longer pause ends a session"] = PositiveInt(10)
     max_session_hours: Annotated[PositiveInt, AtMost(168), "a session is cut at that length"] = PositiveInt(24)
-    allowed_lateness_seconds: Annotated[PositiveInt, AtMost(86_400), "how long after a click its record may arrive"] = (
-        PositiveInt(60)
-    )
+    allowed_lateness_seconds: Annotated[
+        PositiveInt, AtMost(86_400), "how long after a click, or before it, its record may arrive"
+    ] = PositiveInt(60)
     state_ttl_days: Annotated[
         PositiveInt, AtMost(365), "how long a user may be away until session numbers begin at 1 again"
-    ] = PositiveInt(7)
+    ] = PositiveInt(8)
     batch_interval_seconds: Annotated[PositiveInt, AtMost(86_400), "from one batch to the next"] = PositiveInt(10)
 
     @property
@@ -50,6 +51,10 @@ class Arguments(StreamArguments):
         """Where the session state lies; it is of one source, gap and maximum length."""
         kind = f"{self.source}-{self.gap_seconds}s-{self.max_session_hours}h"
         return f"{self.checkpoint_path.rstrip('/')}/sessions/{kind}"
+
+    def offsets_of(self, batch: int) -> str:
+        """Return the file that Spark writes when it has planned a batch, before the batch is first processed."""
+        return f"{self.checkpoint_path.rstrip('/')}/offsets/{batch}"
 
     @property
     def allowed_lateness(self) -> timedelta:
@@ -80,51 +85,67 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Update the session state and send what changed. A batch that is processed again sends it in a later version."""
     spark = batch.lines.sparkSession
-    before, watermark, last_version, attempts = session_state.read(spark, arguments.state_path, batch.number)
+    state = session_state.read(spark, arguments.state_path, batch.number)
     with open_load(spark, live_sessions.SOURCE, arguments.quarantine_table) as load:
-        validated = batch.lines.transform(live_sessions.validate, arguments.source, arguments.allowed_lateness, before)
+        lateness = arguments.allowed_lateness
+        validated = batch.lines.transform(live_sessions.validate, arguments.source, lateness, state.rows)
         new = load.persist(validated.transform(batch.with_unprocessable))
-        merge = load.counted(new.valid.transform(live_sessions.deduplicate), live_sessions.MERGE_COUNTS)
-        left = session_state.Folder(
-            batch.number,
-            kinesis_sink.next_version(last_version),
-            max(watermark, read_until(batch, new.first_arrival) - arguments.allowed_lateness_seconds * 1000),
-        )
-        updated = before.transform(
-            live_sessions.update_state,
-            merge.where(live_sessions.IS_INSERT),
-            arguments.window,
-            left.watermark,
-            timedelta(days=arguments.state_ttl_days),
-        )
-        state = session_state.write(updated, arguments.state_path, left)
-        updates = state.transform(live_sessions.session_updates, before, attempts)
-        stream, endpoint_url = arguments.sessions_stream, arguments.endpoint_url
-        kinesis_sink.put_rows(updates, stream, "user_id", left.version, endpoint_url)
+        watermark = advanced(batch, arguments, state, new.first_arrival)
+        if new.first_arrival or has_changes(state, arguments, watermark):
+            left = session_state.Folder(batch.number, kinesis_sink.next_version(state.last_version), watermark)
+            send_updates(arguments, load, state, new.valid, left)
         counts = load.publish(quarantine_since=new.first_arrival)
     metrics.emit_batch("sessions_stream", batch, counts, new.first_arrival)
 
 
+def advanced(batch: Batch, arguments: Arguments, state: State, first_arrival: datetime | None) -> int:
+    """Advance the watermark (Unix ms) to the allowed lateness before all that may not have been read yet.
+
+    Records of a shard come in order of arrival, so the first one of the batch is of the slowest reader. A shard without
+    any was read to its end, an interval before the batch was planned at the earliest. An earlier attempt of the batch
+    may have read more.
+    """
+    if first_arrival:
+        read_until = min(first_arrival.timestamp(), batch.began - batch.batch_interval_seconds)
+    else:
+        planned = files.modified_at(batch.lines.sparkSession, arguments.offsets_of(batch.number))
+        read_until = planned - batch.batch_interval_seconds
+    reached = int((read_until - arguments.allowed_lateness_seconds) * 1000)
+    return max(state.watermark, min([reached, *(attempt.watermark for attempt in state.attempts)]))
+
+
+def has_changes(state: State, arguments: Arguments, watermark: int) -> bool:
+    """Whether a batch without records has anything to write: a first state, what closes, what an attempt has sent."""
+    if state.is_initial or state.attempts:
+        return True
+    return not state.rows.transform(live_sessions.closing, arguments.window, watermark).isEmpty()
+
+
+def send_updates(arguments: Arguments, load: Load, state: State, clicks: DataFrame, left: session_state.Folder) -> None:
+    """Write the state that the batch leaves, then send what it changes."""
+    merge = load.counted(clicks.transform(live_sessions.deduplicate), live_sessions.MERGE_COUNTS)
+    updated = state.rows.transform(
+        live_sessions.update_state,
+        merge.where(live_sessions.IS_INSERT),
+        arguments.window,
+        left.watermark,
+        timedelta(days=arguments.state_ttl_days),
+    )
+    written = session_state.write(updated, arguments.state_path, left)
+    attempts = [attempt.rows for attempt in state.attempts]
+    updates = written.transform(live_sessions.session_updates, state.rows, attempts)
+    kinesis_sink.put_rows(updates, arguments.sessions_stream, "user_id", left.version, arguments.endpoint_url)
+
+
 def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:
     """Compute what the records of a batch become, with the session state."""
-    before, watermark, *_ = session_state.read(batch.lines.sparkSession, arguments.state_path, batch.number)
-    validated = batch.lines.transform(live_sessions.validate, arguments.source, arguments.allowed_lateness, before)
+    state = session_state.read(batch.lines.sparkSession, arguments.state_path, batch.number)
+    validated = batch.lines.transform(live_sessions.validate, arguments.source, arguments.allowed_lateness, state.rows)
     yield validated
     merge = validated.where("reasons is null").transform(live_sessions.deduplicate)
     new, ttl = merge.where(live_sessions.IS_INSERT), timedelta(days=arguments.state_ttl_days)
-    state = before.transform(live_sessions.update_state, new, arguments.window, watermark, ttl)
-    yield state.transform(live_sessions.session_updates, before)
-
-
-def read_until(batch: Batch, first_arrival: datetime | None) -> int:
-    """Return the time (Unix ms) before which all that arrived has been read, from every shard.
-
-    Records of a shard come in order of arrival, so the batch's first one is of the slowest reader. A batch without
-    records has read each shard to its end, an interval ago at the earliest.
-    """
-    if first_arrival is None:
-        return int((batch.began - batch.batch_interval_seconds) * 1000)
-    return int(first_arrival.timestamp() * 1000)
+    updated = state.rows.transform(live_sessions.update_state, new, arguments.window, state.watermark, ttl)
+    yield updated.transform(live_sessions.session_updates, state.rows)
 
 
 if __name__ == "__main__":

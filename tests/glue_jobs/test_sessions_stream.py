@@ -1,9 +1,12 @@
 """Clicks -> their sessions while they go on, and these are the ones that the batch finds."""
 
 import json
+import os
+import re
 import shutil
 from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
@@ -16,18 +19,33 @@ from streamed import NOON, Streamed, fails_for, sent_to
 import sessions_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
-from clickstream.storage import kinesis_sink, quarantine
+from clickstream.storage import kinesis_sink, quarantine, session_state
 from clickstream.transforms import sessions
 from lambdas import store
 from local import aws
 from simulator import Options, arrivals
 
 SECOND = timedelta(seconds=1)
+STEPS = (Path(__file__).parents[2] / "docs" / "live-tables.md").read_text().partition("### Step by step")[2]
 
 
 def click(second, user="ada", **fields):
     at = NOON + second * SECOND
     return json.dumps({"user_id": user, "event_timestamp": at.isoformat(), "event_name": f"{user}@{second}", **fields})
+
+
+def rows_of(table):
+    """Read the cells of a table in Markdown, without its head."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def second_of(time):
+    """Say how long after noon a time like 12:00:05 is."""
+    return (datetime.strptime(time, "%H:%M:%S") - datetime.strptime("12:00:00", "%H:%M:%S")) // SECOND  # noqa: DTZ007
+
+
+def no_space(*_, **__):
+    raise OSError("No space left on device")
 
 
 class Live(Streamed):
@@ -69,6 +87,11 @@ class Live(Streamed):
             assert sent["version"] >= newest.get((sent["user_id"], sent["session_number"]), sent)["version"]
             newest[sent["user_id"], sent["session_number"]] = sent
         return {sent["session_id"]: sent for sent in newest.values() if sent["event_count"]}
+
+    def states(self) -> list[int]:
+        """List the batches of which the checkpoint holds a state, once for each attempt."""
+        (kind,) = (self.checkpoint / "sessions").iterdir()
+        return sorted(int(folder.name.partition("-")[0]) for folder in kind.iterdir())
 
     def counts(self) -> dict[str, tuple[int, bool]]:
         return {name: (sent["event_count"], sent["is_closed"]) for name, sent in self.live().items()}
@@ -125,10 +148,10 @@ def test_a_click_out_of_order_finds_its_place_and_one_that_is_too_late_is_quaran
     (gone,) = [sent for sent in live.updates() if not sent["event_count"]]
     assert (gone["session_id"], gone["is_closed"]) == ("ada-3", True)
 
-    live.click(90, click(-1), click(0, "bob"))  # <- the watermark is at 0
+    live.click(60, click(-1), click(0, "bob"))
     live.run()
     assert [(row["raw"], row["reasons"]) for row in live.trial.quarantine()] == [(click(-1), ["late"])]
-    assert live.counts() == {"ada-1": (3, True), "ada-2": (1, False), "bob-1": (1, True)}
+    assert live.counts() == {"ada-1": (3, False), "ada-2": (1, False), "bob-1": (1, False)}
 
 
 def test_a_shard_that_is_behind_is_not_late(live):
@@ -153,7 +176,31 @@ def test_sessions_of_an_idle_stream_close(live):
     live.click(0, click(0))
     live.run()
     assert live.counts() == {"ada-1": (1, False)}
-    live.click(0)  # <- an interval without records: it is long after noon
+    live.click(0)  # <- a batch without records: it is long after noon
+    live.run()
+    assert (live.counts(), live.states()) == ({"ada-1": (1, True)}, [0, 1])
+    live.click(0)
+    live.run()
+    assert live.states() == [0, 1]  # <- nothing was to be written
+    live.click(40, click(40))  # <- before the watermark, and yet in time
+    live.run()
+    assert (live.counts(), live.states()) == ({"ada-1": (1, True), "ada-2": (1, True)}, [1, 3])
+
+
+@pytest.mark.single
+def test_a_batch_without_records_closes_what_was_over_when_it_was_planned(live, monkeypatch):
+    live.click(0, click(0))
+    live.run()
+    live.click(0)
+    with monkeypatch.context() as full:
+        full.setattr(session_state, "read", no_space)
+        with pytest.raises(errors.StreamError, match="No space left on device"):
+            live.run()
+    planned = (NOON + 80 * SECOND).timestamp()  # <- an interval, the lateness and the gap after the click
+    os.utime(live.checkpoint / "offsets" / "1", (planned, planned))
+    live.run()
+    assert live.counts() == {"ada-1": (1, False)}
+    live.click(0)
     live.run()
     assert live.counts() == {"ada-1": (1, True)}
 
@@ -166,29 +213,32 @@ def test_a_click_sent_again_is_a_duplicate_and_not_late(live):
     assert live.counts() == {"ada-1": (21, False)}
 
 
-@pytest.mark.parametrize("sent_of_the_first", ["all", "some"])
-def test_what_an_attempt_has_sent_is_taken_back_by_the_next_one(live, monkeypatch, sent_of_the_first):
-    """The first attempt of batch 1 gets fewer records, or others, than the second."""
+@pytest.mark.parametrize("attempts", ["whole", "killed_twice"])
+def test_what_an_attempt_has_sent_is_taken_back_by_the_next_one(live, monkeypatch, attempts):
+    """The first attempts of batch 1 get fewer records, or others, than the last."""
     live.click(0, click(0), click(0, "bob"), click(0, "cyd"))
     live.run()
     live.click(40, click(40), click(40, "bob"), click(5, "cyd"), click(40, "dan"))
-    put, calls = kinesis_sink.put_call, iter([True, False])
+    put, puts = kinesis_sink.put_call, iter([True, False, True, False])
 
-    def ends_after_the_first_call(*arguments):
-        if not next(calls):
+    def every_other_put(*arguments):
+        if not next(puts):
             raise errors.PutError("throttled")
         put(*arguments)
 
-    with monkeypatch.context() as patch:
-        if sent_of_the_first == "some":
+    if attempts == "whole":
+        live.run()
+        assert live.counts()["ada-2"] == (1, False)
+        live.forget(1)
+    else:
+        with monkeypatch.context() as patch:
             patch.setattr(kinesis_sink, "MAX_RECORDS", 3)
-            patch.setattr(kinesis_sink, "put_call", ends_after_the_first_call)
+            patch.setattr(kinesis_sink, "put_call", every_other_put)
             with pytest.raises(errors.StreamError, match="throttled"):
                 live.run()
-        else:
-            live.run()
-            assert live.counts()["ada-2"] == (1, False)
-            live.forget(1)
+            live.click(40, click(20), click(20, "bob"), click(40, "bob"), click(20, "eve"), click(40, "eve"), again=1)
+            with pytest.raises(errors.StreamError, match="throttled"):
+                live.run()
     more = [click(second) for second in (10, 20, 30)]  # <- ada-2 never was
     live.click(40, click(40), *more, click(15, "bob"), again=1)  # <- fewer of cyd and dan, and bob-2 is another one
     live.run()
@@ -217,14 +267,35 @@ def test_a_session_that_only_an_earlier_attempt_closed_is_open_again(live):
     assert live.counts() == {"ada-1": (1, False), "bob-1": (1, False), "bob-2": (1, False)}
 
 
+def test_a_shard_that_an_earlier_attempt_has_read_is_still_unread(live):
+    live.clicks((0, click(0)))
+    live.clicks((12, click(5)), (200, click(200, "bob")))
+    live.run()
+    live.forget(1)
+    live.click(200, click(200, "bob"), again=1)
+    live.clicks((12, click(5)), (201, click(201, "bob")))
+    live.run()
+    assert live.counts() == {"ada-1": (2, False), "bob-1": (2, False)}
+
+
+def test_a_first_batch_that_is_begun_again_with_another_gap_takes_back_what_it_has_sent(live, monkeypatch):
+    clock = iter([2_000_000_000_000, 1_000_000_000_000])
+    monkeypatch.setattr(kinesis_sink, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    live.clicks((0, click(0)), (30, click(30)), (30, "x"))
+    with monkeypatch.context() as full:
+        full.setattr(quarantine, "add", no_space)
+        with pytest.raises(errors.StreamError, match="No space left on device"):
+            live.run()
+    assert live.counts() == {"ada-1": (1, False), "ada-2": (1, False)}
+    live.run(gap_seconds=PositiveInt(60))
+    assert live.counts() == {"ada-1": (2, False)}
+    assert max(sent["version"] for sent in live.updates()) == 2_000_000_000_001
+
+
 @pytest.mark.single
 def test_a_batch_that_is_processed_again_sends_the_same(live, monkeypatch):
     live.click(0, click(0), click(0, "bob"))
     live.click(100, click(100), click(95, "bob"), "x")
-
-    def no_space(*_, **__):
-        raise OSError("No space left on device")
-
     with monkeypatch.context() as full:
         full.setattr(quarantine, "add", no_space)
         with pytest.raises(errors.StreamError, match="No space left on device"):
@@ -239,6 +310,39 @@ def test_a_batch_that_is_processed_again_sends_the_same(live, monkeypatch):
     live.run()
     assert live.counts() == counts | {"ada-2": (2, False)}
     assert live.quarantined() == ["x"]
+
+
+@pytest.mark.single
+def test_the_items_are_those_of_the_page_for_applications(live):
+    """Of docs/live-tables.md: the clicks of the first table become the items of the second."""
+    clicks, items = (rows_of(table) for table in re.findall(r"(?:^\|.+\n)+", STEPS, re.MULTILINE))
+    batches = {}
+    for batch, arrived, user, happened, _ in clicks:
+        arrivals = batches.setdefault(int(batch), [])
+        if user:
+            arrivals.append((second_of(arrived), click(second_of(happened), user)))
+    for arrivals in batches.values():
+        live.clicks(*arrivals)
+    live.run()
+    assert sorted(row["reasons"] for row in live.trial.quarantine()) == [["early"], ["late"]]
+
+    updates = live.updates()
+    numbers = {version: number + 1 for number, version in enumerate(sorted({sent["version"] for sent in updates}))}
+    newest, changed = {}, {}
+    for sent in sorted(updates, key=lambda sent: sent["version"]):
+        key = (sent["user_id"], sent["session_number"])
+        item = (sent["started_at"], sent["ended_at"], sent["event_count"], sent["is_closed"])
+        if newest.get(key) != item:
+            newest[key] = changed[numbers[sent["version"]], *key] = item
+    assert changed == {
+        (int(batch), user, int(number)): (
+            _iso(NOON + second_of(started) * SECOND),
+            _iso(NOON + second_of(ended) * SECOND),
+            int(count),
+            is_closed == "true",
+        )
+        for batch, user, number, started, ended, count, is_closed, _ in items
+    }
 
 
 @pytest.mark.single
@@ -272,15 +376,17 @@ def test_of_the_state_two_batches_are_kept(live):
     live.run()
     live.forget(3)
     live.run()
-    (kind,) = (live.checkpoint / "sessions").iterdir()
-    assert sorted(folder.name.partition("-")[0] for folder in kind.iterdir()) == ["2", "3"]
+    assert live.states() == [2, 3, 3]  # <- two attempts
+    live.click(20, click(20))
+    live.run()
+    assert live.states() == [3, 4]
 
 
 @pytest.mark.single
 def test_a_session_is_cut_at_its_maximum_over_many_batches(live):
     seconds = range(0, 9_000, 500)
     for batch in (seconds[:5], seconds[5:9], seconds[9:10], seconds[10:]):
-        live.click(batch[-1], *[click(second) for second in batch])
+        live.clicks(*[(second, click(second)) for second in batch])
     live.run(gap_seconds=PositiveInt(600), max_session_hours=PositiveInt(1))
     found = {name: (sent["event_count"], sent.get("split_cause")) for name, sent in live.live().items()}
     assert found == {"ada-1": (8, None), "ada-2": (7, "max_length"), "ada-3": (3, "max_length")}
@@ -316,11 +422,11 @@ def test_a_checkpoint_is_of_one_gap(live):
 
 @pytest.mark.single
 def test_without_a_checkpoint_it_begins_anew(live):
-    live.click(100, click(0), click(100))
+    live.clicks((0, click(0)), (100, click(100)))
     live.run()
     shutil.rmtree(live.checkpoint)
     live.run()
-    assert live.counts() == {"ada-1": (1, True), "ada-2": (1, False)}
+    assert live.counts() == {"ada-1": (1, False), "ada-2": (1, False)}
 
 
 @pytest.mark.single
@@ -378,33 +484,52 @@ def test_a_stream_that_is_not_there_is_named(live):
 
 
 def test_live_sessions_are_those_of_the_archive_and_of_the_rules(live):
+    """Of two shards, one minutes behind: clicks up to the allowance late or early, sent again, and read again."""
     random = Random(1)
     gap, lateness = timedelta(seconds=10), 60
-    clicks = sorted(
-        (second + random.randrange(lateness), second, f"u{random.randrange(40)}")
-        for second in random.choices(range(400), k=900)
-    )
-    batches, at, sent = [], 0, []
-    while at < len(clicks):
-        batches.append(clicks[at : at + random.randrange(100, 500)])
-        at += len(batches[-1])
-    for batch in batches:
-        rows = [click(second, user) for _, second, user in batch]
-        rows += random.choices(rows, k=3)
-        live.click(batch[-1][0], *rows)
-        sent += [row.encode() for row in rows]
+    shards, again = ([], []), set()
+    for second in random.choices(range(400), k=900):
+        arrived, text = second + random.randint(-lateness, lateness), click(second, f"u{random.randrange(40)}")
+        shards[random.randrange(2)].append((arrived, text))
+        if random.random() < 0.05:
+            shards[random.randrange(2)].append((arrived + random.randint(1, 2 * lateness), text))
+            again.add(text)
+    for shard in shards:
+        shard.sort()
+    read = [0, 0]
+
+    def some(most):
+        """Read on, of the shard that is behind at least one record."""
+        left = [shard[at:] for shard, at in zip(shards, read, strict=True)]
+        slowest = min((rows[0][0], number) for number, rows in enumerate(left) if rows)[1]
+        return [min(len(rows), random.randrange(number == slowest, most[number])) for number, rows in enumerate(left)]
+
+    def rows(counts):
+        return [row for shard, at, n in zip(shards, read, counts, strict=True) for row in shard[at : at + n]]
+
+    batch, most = 0, (200, 80)
+    while any(at < len(shard) for shard, at in zip(shards, read, strict=True)):
+        counts = some(most)
+        if batch in {1, 3, 4}:  # <- what it reads first is less, or more
+            live.clicks(*rows(some(most)))
+            live.run()
+            live.forget(batch)
+            live.clicks(*rows(counts), again=batch)
+        else:
+            live.clicks(*rows(counts))
+        read, batch = [at + n for at, n in zip(read, counts, strict=True)], batch + 1
     live.run()
 
-    texts = {click(second, user): (second, user) for _, second, user in clicks}
-    archive_by_function(live.trial, sent, at=NOON)
+    texts = {text for shard in shards for _, text in shard}
+    archive_by_function(live.trial, [text.encode() for shard in shards for _, text in shard], at=NOON)
     live.trial.sessions_batch(source="clicks", raw_path=str(live.trial.raw), gap_seconds=10)
     columns = ("user_id", "session_number", "session_id", "session_key", "event_count")
     found = sorted(tuple(sent[name] for name in columns) for sent in live.live().values())
     assert found == sorted(tuple(row[name] for name in columns) for row in live.trial.sessions())
 
     activity = [
-        {"user_id": user, "event_uuid": text, "event_time": (NOON + second * timedelta(seconds=1)).replace(tzinfo=None)}
-        for text, (second, user) in texts.items()
+        {"user_id": sent["user_id"], "event_uuid": text, "event_time": _utc(sent["event_timestamp"])}
+        for text, sent in ((text, json.loads(text)) for text in texts)
     ]
     by_rules = {}
     for row in sessions_oracle.session_events(activity, gap, timedelta(hours=24)):
@@ -412,7 +537,11 @@ def test_live_sessions_are_those_of_the_archive_and_of_the_rules(live):
     assert {name: (len(times), _iso(times[0]), _iso(times[-1])) for name, times in by_rules.items()} == {
         name: (sent["event_count"], sent["started_at"], sent["ended_at"]) for name, sent in live.live().items()
     }
-    assert live.quarantined() == []
+    assert set(live.quarantined()) < again  # <- sent again after their session was closed
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 def _iso(at: datetime) -> str:

@@ -212,6 +212,7 @@ def test_streams_keep_their_checkpoints_on_s3(lake):
     view = {"page_url": "/home", "event_time": now}
     events_stream = ("events_stream", *streamed(lake, "events"), "--events_table", f"{CATALOG}.events")
     sessions_stream = ("sessions_stream", *streamed(lake, "clicks"), "--sessions_stream", "sessions")
+    sessions_stream += ("--allowed_lateness_seconds", "3600")  # <- for the jobs in between
     counts = ("--page_counts_table", f"{CATALOG}.page_counts", "--page_counts_stream", "page_counts")
     page_views_stream = ("page_views_stream", *streamed(lake, "page_views"), *counts)
     for batch in range(2):

@@ -50,6 +50,12 @@ def names(spark: SparkSession, folder: str) -> list[str]:
         return []
 
 
+def modified_at(spark: SparkSession, path: str) -> float:
+    """Return when a file was written last, in Unix seconds."""
+    fs, hadoop_path = file_system(spark, path)
+    return int(fs.getFileStatus(hadoop_path).getModificationTime()) / 1000
+
+
 def write_text(spark: SparkSession, path: str, text: str) -> None:
     """Write a small file whole, in place of one that is there."""
     fs, hadoop_path = file_system(spark, path)

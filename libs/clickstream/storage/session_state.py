@@ -2,7 +2,7 @@
 
 A folder is called <batch>-<version>-<watermark>, so that even a state without rows says how far the stream is. Each
 attempt of a batch has a version, and thereby a folder, of its own; the last one counts. The others stay until the next
-batch, since they say what may have been sent: it is written first.
+batch, since they say what may have been sent: a folder is written first. A batch that changes nothing leaves none.
 """
 
 import re
@@ -28,29 +28,53 @@ class Folder(NamedTuple):
         return f"{self.batch}-{self.version}-{self.watermark}"
 
 
+class Attempt(NamedTuple):
+    """What an earlier attempt of a batch has left, and may have sent."""
+
+    rows: DataFrame
+    watermark: int
+
+
 class State(NamedTuple):
     """What a batch starts from."""
 
     rows: DataFrame
     watermark: int  # that the batch before has left
     last_version: int  # that was sent, maybe by an earlier attempt of this batch
-    attempts: list[DataFrame]  # what each earlier attempt of this batch has left
+    attempts: list[Attempt]
+    is_initial: bool  # no batch has left anything
 
 
 def read(spark: SparkSession, path: str, batch: int) -> State:
-    """Read what the batch before has left; raise ``InputError`` where it is not there."""
-    folders = _folders(spark, path)
-    last_version = max((folder.version for folder in folders), default=0)
-    before = [folder for folder in folders if folder.batch < batch]
-    attempts = [_read(spark, f"{path}/{folder.name}") for folder in folders if folder.batch == batch]
+    """Read what the batch before has left; raise ``InputError`` where it is not there.
+
+    The first batch of a checkpoint may have been begun with another gap, so with a state at another path beside it.
+    """
+    folders = {path: _folders(spark, path)}
+    if batch == 0:
+        beside, own = path.rsplit("/", 1)
+        folders |= {
+            f"{beside}/{name}": _folders(spark, f"{beside}/{name}")
+            for name in files.names(spark, beside)
+            if name != own
+        }
+    last_version = max((folder.version for found in folders.values() for folder in found), default=0)
+    attempts = [
+        Attempt(_read(spark, f"{parent}/{folder.name}"), folder.watermark)
+        for parent, found in folders.items()
+        for folder in found
+        if folder.batch >= batch  # later ones are of a checkpoint that was there before
+    ]
+    before = [folder for folder in folders[path] if folder.batch < batch]
     if before:
-        return State(_read(spark, f"{path}/{before[-1].name}"), before[-1].watermark, last_version, attempts)
+        rows = _read(spark, f"{path}/{before[-1].name}")
+        return State(rows, before[-1].watermark, last_version, attempts, is_initial=False)
     if batch:
         raise errors.InputError(
             f"{path} holds nothing of the batches before {batch}; with another gap or maximum length, begin another"
             " checkpoint"
         )
-    return State(spark.createDataFrame([], STATE), 0, last_version, attempts)
+    return State(spark.createDataFrame([], STATE), 0, last_version, attempts, is_initial=True)
 
 
 def write(rows: DataFrame, path: str, left: Folder) -> DataFrame:
@@ -60,7 +84,7 @@ def write(rows: DataFrame, path: str, left: Folder) -> DataFrame:
     folders = _folders(spark, path)
     started_from = [folder for folder in folders if folder.batch < left.batch][-1:]
     for old in folders:
-        if old.batch < left.batch and old not in started_from:
+        if old.batch != left.batch and old not in started_from:
             fs, folder = files.file_system(spark, f"{path}/{old.name}")
             fs.delete(folder, True)
     return _read(spark, f"{path}/{left.name}")

@@ -31,6 +31,7 @@ STATE = StructType([  # an event of a session; or, without event_uuid, the numbe
 ])
 
 _IS_EVENT = "event_uuid is not null"
+_IS_OPEN = f"{_IS_EVENT} and not is_closed"
 _SESSION = ("user_id", "session_number")
 _EVENT = ("event_uuid", "event_time", "event_type", "event_name", "page", "new_session")
 _FORM = ("session_key", "started_at", "ended_at", "event_count", "is_closed")  # a session that changed differs in these
@@ -79,7 +80,7 @@ def update_state(state: DataFrame, new: DataFrame, window: SessionWindow, waterm
 
     Whole batch. The watermark is the one that the batch leaves.
     """
-    is_open = F.expr(f"{_IS_EVENT} and not is_closed")
+    is_open = F.expr(_IS_OPEN)
     block_start = F.when(F.col("split_cause").isNotNull(), F.col("block_started_at"))
     users = (
         state
@@ -96,17 +97,11 @@ def update_state(state: DataFrame, new: DataFrame, window: SessionWindow, waterm
     at_hand = stored.unionByName(new.select(*schemas.ACTIVITY.names, F.lit(True).alias("is_new")))
     made = at_hand.join(users.select("user_id", *sessions.CONTINUED), "user_id", "left").fillna(0, "sessions_before")
 
-    until = F.timestamp_millis(F.lit(watermark).cast("long"))
-    ended_at = F.max("event_time").over(Window.partitionBy(*_SESSION))
-    current = F.max(F.when(F.col("event_time") <= until, F.col("session_number"))).over(Window.partitionBy("user_id"))
-    is_closed = F.coalesce(ended_at + F.lit(window.gap) < until, F.lit(False)) | F.coalesce(
-        F.col("session_number") < current, F.lit(False)
-    )
-    idle = users.where("first is null").where(F.col("event_time") >= until - F.lit(ttl))
+    idle = users.where("first is null").where(F.col("event_time") >= _time(watermark) - F.lit(ttl))
     return (
         made
         .transform(sessions.with_sessions, window)
-        .withColumn("is_closed", is_closed)
+        .withColumn("is_closed", _is_closed(window, watermark))
         .unionByName(
             idle.join(new.select("user_id"), "user_id", "left_anti").select(
                 "user_id", "session_number", "event_time", F.lit(True).alias("is_closed")
@@ -115,6 +110,11 @@ def update_state(state: DataFrame, new: DataFrame, window: SessionWindow, waterm
         )
         .select(*STATE.names)
     )
+
+
+def closing(state: DataFrame, window: SessionWindow, watermark: int) -> DataFrame:
+    """Return the events of open sessions that close once the watermark is there."""
+    return state.where(_IS_OPEN).withColumn("is_closed", _is_closed(window, watermark)).where("is_closed")
 
 
 def session_updates(state: DataFrame, before: DataFrame, attempts: Sequence[DataFrame] = ()) -> DataFrame:
@@ -126,7 +126,7 @@ def session_updates(state: DataFrame, before: DataFrame, attempts: Sequence[Data
     """
     events = state.where(_IS_EVENT)
     now = _sessions(events).join(events.groupBy(*_SESSION).agg(F.max("is_new").alias("has_new")), [*_SESSION])
-    sent = _sessions(before.where(f"{_IS_EVENT} and not is_closed"))
+    sent = _sessions(before.where(_IS_OPEN))
     for attempt in attempts:
         sent = sent.unionByName(_sessions(attempt.where(_IS_EVENT)))
     forms = F.collect_set(F.struct(*_FORM)).alias("forms")
@@ -146,6 +146,19 @@ def session_updates(state: DataFrame, before: DataFrame, attempts: Sequence[Data
     for more in (others, gone):
         rows = rows.unionByName(more.select(*columns), allowMissingColumns=True)
     return rows.select(*[_as_json(field) for field in rows.schema])
+
+
+def _is_closed(window: SessionWindow, watermark: int) -> Column:
+    """Whether no click after the watermark can change the session: nor one before a session that began until then."""
+    until = _time(watermark)
+    ended_at = F.max("event_time").over(Window.partitionBy(*_SESSION))
+    current = F.max(F.when(F.col("event_time") <= until, F.col("session_number"))).over(Window.partitionBy("user_id"))
+    is_over, is_followed = ended_at + F.lit(window.gap) < until, F.col("session_number") < current
+    return F.coalesce(is_over, F.lit(False)) | F.coalesce(is_followed, F.lit(False))
+
+
+def _time(milliseconds: int) -> Column:
+    return F.timestamp_millis(F.lit(milliseconds).cast("long"))
 
 
 def _sessions(events: DataFrame) -> DataFrame:
