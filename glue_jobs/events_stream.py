@@ -11,7 +11,7 @@ Rerun   safe: continues where --checkpoint_path says; without it from --starting
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pyspark.sql import DataFrame, SparkSession
@@ -20,11 +20,12 @@ from pyspark.sql import functions as F
 from clickstream import schemas
 from clickstream.runtime import metrics
 from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disjoint_paths, parse_arguments
+from clickstream.runtime.counts import RowCounts
 from clickstream.runtime.glue import glue_session
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
 from clickstream.storage import files, iceberg
-from clickstream.storage.load import open_load
+from clickstream.storage.load import Load, NewRows, open_load
 from clickstream.transforms import events
 
 
@@ -57,21 +58,26 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Load a batch. Records that are read again are duplicates of stored ones."""
-    spark, lookback = batch.lines.sparkSession, timedelta(minutes=arguments.dedup_lookback_minutes)
-    with (
-        open_load(spark, events.SOURCE, arguments.quarantine_table) as load,
-        iceberg.open_branch(spark, arguments.events_table, schemas.EVENTS, batch.snapshot_properties) as table,
-    ):
+    lookback = timedelta(minutes=arguments.dedup_lookback_minutes)
+    with open_load(batch.lines.sparkSession, events.SOURCE, arguments.quarantine_table) as load:
         new = load.persist(batch.lines.transform(events.validate).transform(batch.with_unprocessable))
-        touched = F.col("created_date").isin(events.dates(new.valid))
-        if new.first_arrival:
-            touched &= events.arrived_since(new.first_arrival - lookback)
+        if new.first_arrival is None:
+            counts = load.publish()
+        else:
+            counts = add_events(batch, arguments, load, new, new.first_arrival - lookback)
+    metrics.emit_batch("events_stream", batch, counts, new.first_arrival)
+
+
+def add_events(batch: Batch, arguments: Arguments, load: Load, new: NewRows, since: datetime) -> RowCounts:
+    """Compare a batch with the stored rows of its dates that arrived since a time, and publish what they lack."""
+    spark = batch.lines.sparkSession
+    with iceberg.open_branch(spark, arguments.events_table, schemas.EVENTS, batch.snapshot_properties) as table:
+        touched = F.col("created_date").isin(events.dates(new.valid)) & events.arrived_since(since)
         merge = load.counted(new.valid.transform(events.deduplicate, table.stored(touched)), events.MERGE_COUNTS)
         table.append(merge.where(events.IS_INSERT).transform(events.to_table))
         if load.count("replaced"):
             table.delete(load.staged(merge.where(events.IS_REPLACED).select(*events.IDENTITY)))
-        counts = load.publish(table, quarantine_since=new.first_arrival)
-    metrics.emit_batch("events_stream", batch, counts, new.first_arrival)
+        return load.publish(table, quarantine_since=new.first_arrival)
 
 
 def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:  # noqa: ARG001

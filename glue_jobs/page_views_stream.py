@@ -20,12 +20,13 @@ from pyspark.sql import functions as F
 from clickstream import schemas
 from clickstream.runtime import metrics
 from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disjoint_paths, parse_arguments
+from clickstream.runtime.counts import RowCounts
 from clickstream.runtime.glue import glue_session
 from clickstream.runtime.page_windows import PageWindows
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
 from clickstream.storage import files, iceberg, kinesis_sink
-from clickstream.storage.load import open_load
+from clickstream.storage.load import Load, NewRows, open_load
 from clickstream.transforms import page_views
 
 
@@ -58,26 +59,33 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
 def process_batch(batch: Batch, arguments: Arguments) -> None:
     """Add a batch to the counts and send on what they are now; what an earlier attempt has added is replaced."""
     spark = batch.lines.sparkSession
-    with (
-        open_load(spark, page_views.SOURCE, arguments.quarantine_table) as load,
-        iceberg.open_branch(spark, arguments.page_counts_table, schemas.PAGE_COUNTS) as table,
-    ):
+    with open_load(spark, page_views.SOURCE, arguments.quarantine_table) as load:
+        validated = batch.lines.transform(page_views.validate, arguments.allowed_lateness)
+        new = load.persist(validated.transform(batch.with_unprocessable))
+        latest = iceberg.latest_properties(spark, arguments.page_counts_table)
+        if new.first_arrival is None and not page_views.is_published(latest, batch.name, arguments.window):
+            counts = load.publish()
+        else:
+            counts = add_views(batch, arguments, load, new)
+    metrics.emit_batch("page_views_stream", batch, counts, new.first_arrival)
+
+
+def add_views(batch: Batch, arguments: Arguments, load: Load, new: NewRows) -> RowCounts:
+    """Publish the counts with the views of a batch, then send those that changed."""
+    spark, window = batch.lines.sparkSession, arguments.window
+    with iceberg.open_branch(spark, arguments.page_counts_table, schemas.PAGE_COUNTS) as table:
         # Read after the branch was opened: a commit in between makes publish fail.
         latest = iceberg.latest_properties(spark, arguments.page_counts_table)
         version = kinesis_sink.next_version(int(latest.get(page_views.VERSION, 0)))
-        kept = page_views.kept_properties(latest) | {page_views.VERSION: str(version)}
-        table.snapshot_properties = kept | batch.snapshot_properties
-        validated = batch.lines.transform(page_views.validate, arguments.allowed_lateness)
-        new = load.persist(validated.transform(batch.with_unprocessable))
-        views = load.counted(
-            new.valid.transform(page_views.with_duplicates, latest, arguments.window), page_views.DUPLICATES
-        )
-        starts = page_views.starts(new.valid, arguments.window)
-        is_again = batch.snapshot_properties.items() <= latest.items()  # an earlier attempt was published
+        properties = page_views.batch_properties(latest, batch.name, version, window)
+        table.snapshot_properties = properties | batch.snapshot_properties
+        views = load.counted(new.valid.transform(page_views.with_duplicates, latest, window), page_views.DUPLICATES)
+        starts = page_views.starts(new.valid, window)
+        is_again = page_views.is_published(latest, batch.name, window)
         if is_again:
             starts = starts.union(table.stored(F.col("batch") == batch.name).select("window_start"))
         touched = page_views.is_touched(starts)
-        per_window = views.where("not is_duplicate").transform(page_views.per_window, arguments.window)
+        per_window = views.where("not is_duplicate").transform(page_views.per_window, window)
         added = per_window.transform(page_views.added, table.stored(touched), batch.name, is_again=is_again)
         changed = load.staged(load.counted(added, page_views.COUNTS))
         table.delete(changed.select(*page_views.KEY))
@@ -85,7 +93,7 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         counts = load.publish(table, quarantine_since=new.first_arrival)
         live = changed.transform(page_views.live, table.published(touched))
         kinesis_sink.put_rows(live, arguments.page_counts_stream, "page", version, arguments.endpoint_url)
-    metrics.emit_batch("page_views_stream", batch, counts, new.first_arrival)
+    return counts
 
 
 def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:

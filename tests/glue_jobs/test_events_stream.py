@@ -141,6 +141,17 @@ def test_a_batch_that_is_read_again_adds_what_it_lacks(spark, stream, capsys):
     assert {row[0] for row in batches.collect()} == {None, "0"}
 
 
+def test_what_a_batch_lacks_that_is_read_again_comes_with_the_next_one(stream):
+    stream.put(event("a"), event("b"), "x")
+    stream.run()
+    stream.forget(0)
+    stream.put(event("a"), again=0)
+    stream.put(event("b"), "x", event("c"))
+    stream.put()
+    stream.run()
+    assert (stream.uuids(), stream.quarantined()) == (["a", "b", "c"], ["x"])
+
+
 def test_a_run_that_ends_between_events_and_quarantine_is_completed(stream, monkeypatch):
     stream.put(event("a"), "x", "y")
 

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from streamed import NOON
@@ -11,6 +12,7 @@ from trial import as_text
 
 from clickstream import errors
 from clickstream.runtime.arguments import PositiveInt
+from clickstream.storage import kinesis_sink
 from clickstream.transforms import page_views as transform
 from lambdas import archive_lines
 
@@ -95,6 +97,26 @@ def test_the_stream_does_not_count_again_what_a_rebuild_has_read(page_views, mon
     page_views.put(view("/a", "dan"), at=datetime.now(UTC))  # <- sent again, by replay
     page_views.run(allowed_lateness_minutes=PositiveInt(2100 * 366 * 24 * 60))
     assert sorted(row["views"] for row in trial.page_counts() if row["page"] == "/a") == [1, 5]
+
+
+def test_a_rebuild_hides_nothing_of_the_stream_s_last_batch(page_views, monkeypatch):  # noqa: F811
+    clock = iter([2_000_000_000_000, 1_000_000_000_000])
+    monkeypatch.setattr(kinesis_sink, "time", SimpleNamespace(time_ns=lambda: next(clock) * 1_000_000))
+    trial = page_views.trial
+    trial.page_counts_table = page_views.table
+    the_18th = NOON + timedelta(days=1)
+    page_views.put(view("/a", at=the_18th), view("/b", at=the_18th), at=the_18th)
+    page_views.run()
+    archived(trial, view("/a"))
+    trial.page_counts_batch()
+    trial.rewrite(page_views.table)
+    trial.expire(page_views.table)
+    page_views.forget(0)
+    page_views.put(view("/a", at=the_18th), at=the_18th, again=0)
+    page_views.run()
+    by_date = [(row["window_date"], row["page"], row["views"]) for row in trial.page_counts()]
+    assert sorted(by_date) == [("2024-03-17", "/a", 1), ("2024-03-18", "/a", 1)]
+    assert max(sent["version"] for sent in page_views.live().values()) == 2_000_000_000_001  # <- the clock was set back
 
 
 def test_only_whole_dates_are_rebuilt(trial):

@@ -15,7 +15,7 @@ from streamed import NOON, Streamed, fails_for, sent_to
 import page_views_stream
 from clickstream import errors
 from clickstream.runtime.arguments import Folder, PositiveInt, Table
-from clickstream.storage import kinesis_sink, quarantine
+from clickstream.storage import iceberg, kinesis_sink, quarantine
 from clickstream.transforms import page_views as transform
 from clickstream.transforms import transitions
 from local import aws
@@ -47,9 +47,12 @@ class PageViews(Streamed):
         }
         page_views_stream.main(self.trial.spark, page_views_stream.Arguments(**given | arguments))
 
-    def stored(self) -> dict:
+    def rows(self) -> list:
         self.trial.spark.sql(f"refresh table {self.table}")
-        rows = self.trial.spark.table(self.table).collect()
+        return self.trial.spark.table(self.table).collect()
+
+    def stored(self) -> dict:
+        rows = self.rows()
         assert len({(row.window_start, row.page) for row in rows}) == len(rows)
         return {(row.page, f"{row.window_start:%H:%M}"): (row.views, row.users) for row in rows}
 
@@ -140,6 +143,37 @@ def test_what_an_attempt_has_added_is_taken_back_where_the_next_one_has_fewer_re
         ("/a", "12:00"): (3, 3), ("/b", "12:00"): (1, 1), ("/c", "12:00"): (1, 1), ("/c", "11:59"): (1, 1)
     }  # fmt: skip
     assert page_views.live()["*", "2024-03-17T12:00:00.000Z"]["views"] == 5
+
+
+def test_what_an_attempt_has_added_is_taken_back_where_the_next_one_has_no_records(page_views):
+    """A job of another window length has written to the table in between."""
+    page_views.put(view("/a"))
+    page_views.put(view("/a", "bob"), view("/b"))
+    page_views.run()
+    page_views.run(checkpoint_path=Folder(f"{page_views.checkpoint}-hours"), window_seconds=PositiveInt(3600))
+    page_views.trial.rewrite(page_views.table)
+    page_views.trial.expire(page_views.table)
+    page_views.forget(1)
+    page_views.put(again=1)
+    page_views.run()
+    page_views.put(view("/a", "bob"), view("/b"))
+    page_views.run()
+    assert sorted((row["window_seconds"], row["page"], row["views"]) for row in page_views.rows()) == [
+        (60, "/a", 2),
+        (60, "/b", 1),
+        (3600, "/a", 2),
+        (3600, "/b", 1),
+    ]
+
+
+def test_a_batch_without_views_writes_nothing(page_views):
+    page_views.put(view("/a"))
+    page_views.run()
+    snapshots = iceberg.snapshots(page_views.trial.spark, page_views.table)
+    page_views.put()
+    page_views.run()
+    assert iceberg.snapshots(page_views.trial.spark, page_views.table) == snapshots
+    assert page_views.stored() == {("/a", "12:00"): (1, 1)}
 
 
 def test_a_run_that_ends_before_it_has_sent_its_counts_is_completed(page_views, monkeypatch):

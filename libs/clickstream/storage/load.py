@@ -34,7 +34,7 @@ class NewRows:
 
     valid: DataFrame
     all: DataFrame  # with those that are quarantined or skipped
-    first_arrival: datetime | None
+    first_arrival: datetime | None  # None: nothing was read
     last_arrival: datetime | None
 
 

@@ -23,7 +23,7 @@ DUPLICATES = {"duplicate": "count_if(is_duplicate)"}
 
 HOUR = timedelta(hours=1)  # to which the raw archive knows arrivals
 VERSION = "version"  # snapshot property of page_counts: of the counts that were sent last
-KEPT = (VERSION, "query", "batch")  # the latest batch of the stream
+LAST_BATCH = "last_batch_"  # likewise, with a window's length: which batch of it was published last
 REBUILT = "rebuilt_"  # likewise, with a window's length: each date that was rebuilt, and of arrivals before which hour
 LONGEST_UNREAD = timedelta(days=31 + 365)  # the longest lateness, then Kinesis's longest retention
 
@@ -120,7 +120,17 @@ def rebuilt_properties(
 
 def kept_properties(latest: Mapping[str, str]) -> dict[str, str]:
     """Return the snapshot properties of the latest commit that the next one keeps."""
-    return {name: value for name, value in latest.items() if name in KEPT or name.startswith(REBUILT)}
+    return {name: value for name, value in latest.items() if name.startswith((VERSION, LAST_BATCH, REBUILT))}
+
+
+def batch_properties(latest: Mapping[str, str], batch: str, version: int, window: timedelta) -> dict[str, str]:
+    """Return the snapshot properties of a batch of the stream, which sends counts of a version."""
+    return kept_properties(latest) | {VERSION: str(version), f"{LAST_BATCH}{_seconds(window)}": batch}
+
+
+def is_published(latest: Mapping[str, str], batch: str, window: timedelta) -> bool:
+    """Whether an earlier attempt of the batch was published; no batch but the last one is processed again."""
+    return latest.get(f"{LAST_BATCH}{_seconds(window)}") == batch
 
 
 def with_duplicates(views: DataFrame, latest: Mapping[str, str], window: timedelta) -> DataFrame:

@@ -179,11 +179,11 @@ def test_only_windows_with_changes_are_sent(spark):
 
 def test_a_rebuilt_date_is_known_as_long_as_a_stream_may_hold_views_of_it():
     hour = datetime(2024, 3, 20, 7, tzinfo=UTC)
-    latest = {"version": "5", "query": "q", "other": "1", "rebuilt_3600": "{}"}
+    latest = {"version": "5", "query": "q", "last_batch_60": "q/1", "rebuilt_3600": "{}"}
     first = page_views.rebuilt_properties(latest, [date(2022, 3, 20), date(2024, 3, 17)], hour, MINUTE)
     assert first == {
         "version": "5",
-        "query": "q",
+        "last_batch_60": "q/1",
         "rebuilt_3600": "{}",
         "rebuilt_60": '{"2024-03-17":"2024-03-20T07:00:00+00:00"}',  # <- and none of 2022
     }
