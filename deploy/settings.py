@@ -272,6 +272,7 @@ class Settings(Section):
         for path, name, known in settings.references():
             if name not in known:
                 raise SettingsError(f"{stage}: {path}: there is no {name}; there are {', '.join(sorted(known))}")
+        settings.check_live_sessions()
         return settings
 
     @property
@@ -283,6 +284,17 @@ class Settings(Section):
         """List the streams whose records a function is invoked with; terraform's ``local.sources`` has the same."""
         archived = [stream for stream, archive in self.archives.items() if archive.by == "function"]
         return [*self.functions[function].streams, *(archived if function == ARCHIVER else [])]
+
+    def check_live_sessions(self) -> None:
+        """Raise ``SettingsError`` where session numbers could begin at 1 again while items have them."""
+        job, argument = "sessions_stream", "state_ttl_days"
+        state_ttl_days = self.jobs[job].arguments.get(argument) or job_arguments.defaults(job)[argument] or ""
+        ttl_days = self.dynamodb["live_sessions"].ttl_days
+        if not re.fullmatch(r"[0-9]+", state_ttl_days) or int(state_ttl_days) <= ttl_days:
+            raise SettingsError(
+                f"{self.stage}: jobs.{job}.arguments.{argument} must be more than dynamodb.live_sessions.ttl_days,"
+                f" {ttl_days}, not {state_ttl_days!r}: a session number would be given again while its item is there"
+            )
 
     def references(self) -> Iterator[tuple[str, str, Iterable[str]]]:
         """Give each name that stands for something elsewhere: its path, the name, and what there is."""

@@ -114,11 +114,6 @@ def test_every_table_is_written_by_a_job(stage):
     assert {table.location.removeprefix("lake/").strip("/") for table in ddl.tables("lake")} <= written
 
 
-def test_a_live_session_expires_before_its_number_is_given_again(stage):
-    arguments = {**job_arguments.defaults("sessions_stream"), **stage.jobs["sessions_stream"].arguments}
-    assert stage.dynamodb["live_sessions"].ttl_days <= int(arguments["state_ttl_days"])
-
-
 def test_page_counts_are_made_again_as_the_stream_makes_them(stage):
     stream, again = (stage.jobs[name].arguments for name in ("page_views_stream", "page_counts_batch"))
     for name in ("window_seconds", "allowed_lateness_minutes"):
@@ -254,6 +249,24 @@ def test_a_mistake_is_a_sentence(folder, sections, sentence):
     with pytest.raises(SettingsError, match=f"^own: {re.escape(sentence)}") as raised:
         Settings.read("own", folder)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("ttl_days", "state_ttl_days", "is_right"),
+    [(7, None, True), (8, None, False), (8, "9", True), (8, "8", False), (1, "many", False)],
+)
+def test_a_live_session_expires_before_its_number_is_given_again(folder, ttl_days, state_ttl_days, is_right):
+    arguments = {"state_ttl_days": state_ttl_days}
+    write(
+        folder, dynamodb={"live_sessions": {"ttl_days": ttl_days}}, jobs={"sessions_stream": {"arguments": arguments}}
+    )
+    if is_right:
+        assert Settings.read("own", folder).dynamodb["live_sessions"].ttl_days == ttl_days
+    else:
+        with pytest.raises(
+            SettingsError, match=r"^own: jobs\.sessions_stream\.arguments\.state_ttl_days must be more than"
+        ):
+            Settings.read("own", folder)
 
 
 def test_two_mistakes_are_both_named(folder):
