@@ -14,6 +14,8 @@ from deploy import ddl
 from local import jars, jvm
 from local.lake_folder import CATALOG, check_not_moved, remember, remembered
 
+SHARED_CLASSES = Path(sys.prefix) / "spark.jsa"  # made by local/setup.sh
+
 
 def session(lake: Path, *, for_little: bool = False) -> SparkSession:
     """Start Spark on the lake, with every table of ``ddl``; raise ``TableError`` for a copy of a lake."""
@@ -22,7 +24,7 @@ def session(lake: Path, *, for_little: bool = False) -> SparkSession:
     remember(lake, {"lake": str(lake)})
     spark = start_spark(
         {
-            "spark.jars": ",".join(str(jar) for jar in jars.fetch_for_spark()),
+            "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars.fetch_for_spark()),
             "spark.sql.adaptive.coalescePartitions.enabled": "false",  # small tasks sort in memory
             "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
             "spark.sql.catalog.lake.default-namespace": "clickstream",
@@ -45,10 +47,14 @@ def start_spark(settings: Mapping[str, str], *, for_little: bool = False) -> Spa
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
     log_settings = Path(__file__).with_name("log4j2.properties")
-    java_options = "-XX:+UseParallelGC" + (" -XX:TieredStopAtLevel=1" if for_little else "")
+    java_options = ["-XX:+UseParallelGC", f"-Dlog4j2.configurationFile=file:{log_settings}"]
+    if for_little:
+        java_options += ["-XX:TieredStopAtLevel=1"]
+    if SHARED_CLASSES.exists():  # Java does without, and says so on standard output, where its class path is another
+        java_options += [f"-XX:SharedArchiveFile={SHARED_CLASSES}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
     of_this_machine = {
         "spark.driver.memory": "4g",
-        "spark.driver.extraJavaOptions": f"{java_options} -Dlog4j2.configurationFile=file:{log_settings}",
+        "spark.driver.extraJavaOptions": " ".join(java_options),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.executorEnv.PYTHONWARNINGS": "ignore:This process:DeprecationWarning",  # of Spark's own workers

@@ -20,6 +20,7 @@ import events_batch
 import events_stream
 from clickstream.runtime.glue import resolve_options
 from local import jars, job
+from local.lake import SHARED_CLASSES
 from local.progress import ERASE
 from simulator import Options, produce
 
@@ -212,6 +213,17 @@ def test_help_of_a_job_is_its_docstring_and_its_arguments(option):
     assert re.findall(r"^  --(\w+) ", explained, re.MULTILINE) == [
         field.name for field in dataclasses.fields(events_batch.Arguments)
     ]
+
+
+@pytest.mark.skipif(not SHARED_CLASSES.exists(), reason="this Java has no archive of its own that one could add to")
+def test_java_takes_its_classes_from_the_archive_of_the_setup(tmp_path):
+    loaded = tmp_path / "classes"
+    env = os.environ | {"SPARK_SUBMIT_OPTS": f"-Xlog:class+load:file={loaded}"}
+    run = command("--lake", tmp_path / "lake", "run", "events_batch", "--raw_path", "examples")
+    tables = ("--events_table", "events", "--quarantine_table", "quarantine")
+    subprocess.run([*run, *tables], cwd=ROOT, env=env, capture_output=True, timeout=240, check=True)
+    for name in ("org.apache.spark.SparkContext", "org.apache.iceberg.BaseTable"):
+        assert f"{name} source: shared objects file (top)\n" in loaded.read_text()
 
 
 def test_where_a_job_puts_what_it_is_not_told_to_put_elsewhere():
