@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-5.1 demo athena report notebook test test-fast test-6.0 test-5.1 test-slow test-nightly golden lint types check proof chaos bench bench-stream bench-sessions docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
+.PHONY: help setup setup-5.1 demo athena report notebook test test-fast test-6.0 test-5.1 test-slow test-nightly golden lint types check proof chaos bench bench-stream bench-sessions bench-live docker-run docker-test docker-notebook wheel infrastructure deploy destroy clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z0-9.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
@@ -74,6 +74,9 @@ bench-stream: setup ## Measure events_stream beside the same source into nothing
 
 bench-sessions: setup ## Measure sessions_batch beside a floor, DuckDB and Polars (an hour)
 	.venv/bin/python -m tools.bench.sessions_batch
+
+bench-live: setup ## Measure how long a click takes from put to DynamoDB (10 minutes)
+	.venv/bin/python -m tools.bench.sessions_stream
 
 compose = docker compose --file docker/compose.yaml
 

@@ -23,6 +23,10 @@ FEWER_REQUESTS = {  # to S3: docs/decisions/0020-fewer-requests-to-s3.md
     ),
     "spark.sql.streaming.fileStreamSink.ignoreMetadata": "true",
 }
+CHEAPER_PLANS = {  # docs/decisions/0029-a-small-batch-is-mostly-its-plans.md
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
+    "spark.sql.codegen.cache.maxEntries": "2000",
+}
 # What GetJob answers and UpdateJob does not take, or derives from the other fields.
 NOT_DEFINED = {"Name", "CreatedOn", "LastModifiedOn", "AllocatedCapacity", "MaxCapacity", "ProfileName"}
 
@@ -135,6 +139,7 @@ def spark_conf(lake: str, region: str) -> str:
     settings = {
         "spark.hadoop.fs.s3a.endpoint.region": region,  # otherwise requests are signed for us-east-2
         **FEWER_REQUESTS,
+        **CHEAPER_PLANS,
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",

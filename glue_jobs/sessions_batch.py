@@ -114,7 +114,7 @@ def read_events(load: Load, tables: SessionTables, latest: iceberg.Commit | None
     now = iceberg.read(spark, table, schemas.EVENTS, snapshot=until).where(in_scope)
     if changed is None:
         if latest:
-            logger.info("what has changed in %s since the latest run is not known; all its events are compared", table)
+            logger.info("changes in %s since the latest run are unknown; comparing all its events", table)
         stored = tables.stored(arguments.start_date, arguments.end_date) if latest else None
         changes = event_changes.of_all(load, now.transform(read), stored)
     else:

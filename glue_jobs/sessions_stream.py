@@ -90,26 +90,25 @@ def process_batch(batch: Batch, arguments: Arguments) -> None:
         lateness = arguments.allowed_lateness
         validated = batch.lines.transform(live_sessions.validate, arguments.source, lateness, state.rows)
         new = load.persist(validated.transform(batch.with_unprocessable))
-        watermark = advanced(batch, arguments, state, new.first_arrival)
+        watermark = next_watermark(batch, arguments, state, new.first_arrival)
         if new.first_arrival or has_changes(state, arguments, watermark):
-            left = session_state.Folder(batch.number, kinesis_sink.next_version(state.last_version), watermark)
-            send_updates(arguments, load, state, new.valid, left)
+            folder = session_state.StateFolder(batch.number, kinesis_sink.next_version(state.last_version), watermark)
+            send_updates(arguments, load, state, new.valid, folder)
         counts = load.publish(quarantine_since=new.first_arrival)
     metrics.emit_batch("sessions_stream", batch, counts, new.first_arrival)
 
 
-def advanced(batch: Batch, arguments: Arguments, state: State, first_arrival: datetime | None) -> int:
+def next_watermark(batch: Batch, arguments: Arguments, state: State, first_arrival: datetime | None) -> int:
     """Advance the watermark (Unix ms) to the allowed lateness before all that may not have been read yet.
 
     Records of a shard come in order of arrival, so the first one of the batch is of the slowest reader. A shard without
     any was read to its end, an interval before the batch was planned at the earliest. An earlier attempt of the batch
     may have read more.
     """
+    planned = files.modified_at(batch.lines.sparkSession, arguments.offsets_of(batch.number))
+    read_until = planned - batch.batch_interval_seconds
     if first_arrival:
-        read_until = min(first_arrival.timestamp(), batch.began - batch.batch_interval_seconds)
-    else:
-        planned = files.modified_at(batch.lines.sparkSession, arguments.offsets_of(batch.number))
-        read_until = planned - batch.batch_interval_seconds
+        read_until = min(read_until, first_arrival.timestamp())
     reached = int((read_until - arguments.allowed_lateness_seconds) * 1000)
     return max(state.watermark, min([reached, *(attempt.watermark for attempt in state.attempts)]))
 
@@ -121,20 +120,22 @@ def has_changes(state: State, arguments: Arguments, watermark: int) -> bool:
     return not state.rows.transform(live_sessions.closing, arguments.window, watermark).isEmpty()
 
 
-def send_updates(arguments: Arguments, load: Load, state: State, clicks: DataFrame, left: session_state.Folder) -> None:
+def send_updates(
+    arguments: Arguments, load: Load, state: State, clicks: DataFrame, folder: session_state.StateFolder
+) -> None:
     """Write the state that the batch leaves, then send what it changes."""
     merge = load.counted(clicks.transform(live_sessions.deduplicate), live_sessions.MERGE_COUNTS)
     updated = state.rows.transform(
         live_sessions.update_state,
         merge.where(live_sessions.IS_INSERT),
         arguments.window,
-        left.watermark,
+        folder.watermark,
         timedelta(days=arguments.state_ttl_days),
     )
-    written = session_state.write(updated, arguments.state_path, left)
+    written = session_state.write(updated, arguments.state_path, folder)
     attempts = [attempt.rows for attempt in state.attempts]
     updates = written.transform(live_sessions.session_updates, state.rows, attempts)
-    kinesis_sink.put_rows(updates, arguments.sessions_stream, "user_id", left.version, arguments.endpoint_url)
+    kinesis_sink.put_rows(updates, arguments.sessions_stream, "user_id", folder.version, arguments.endpoint_url)
 
 
 def compute_batch(batch: Batch, arguments: Arguments) -> Iterator[DataFrame]:

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from clickstream.storage import hive_table
 from deploy import ddl
+from deploy.jobs import CHEAPER_PLANS
 from local import jars, jvm
 from local.lake_folder import CATALOG, check_not_moved, remember, remembered
 
@@ -53,6 +54,7 @@ def start_spark(settings: Mapping[str, str], *, for_little: bool = False) -> Spa
     if SHARED_CLASSES.exists():  # Java does without, and says so on standard output, where its class path is another
         java_options += [f"-XX:SharedArchiveFile={SHARED_CLASSES}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
     of_this_machine = {
+        **CHEAPER_PLANS,
         "spark.driver.memory": "4g",
         "spark.driver.extraJavaOptions": " ".join(java_options),
         "spark.driver.bindAddress": "127.0.0.1",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from os import environ
@@ -59,10 +59,9 @@ def watch(lake: Path | str) -> int:
         environ.update(aws.environment(endpoint))
         aws.create(endpoint, Settings.read(aws.STAGE))
         jobs = {name: stack.enter_context(running(lake, endpoint, name, logs / f"{name}.log")) for name in JOBS}
-        for stream in SIMULATED:
-            in_background(lambda stream=stream: simulate(stream))  # type: ignore[misc]
-        for stream in store.TABLES:
-            in_background(lambda stream=stream: deliver(stream))  # type: ignore[misc]
+        for work, streams in ((simulate, SIMULATED), (deliver, store.TABLES)):
+            for stream in streams:
+                threading.Thread(target=work, args=(stream,), daemon=True).start()
         dynamodb = aws.session().client("dynamodb", endpoint_url=endpoint)
         try:
             with Screen(auto_refresh=False) as screen:
@@ -95,11 +94,6 @@ def running(lake: Path, endpoint: str, name: str, log: Path) -> Iterator[subproc
             yield job
         finally:
             job.kill()
-
-
-def in_background(work: Callable[[], None]) -> None:
-    """Do something beside the screen, for as long as this process runs."""
-    threading.Thread(target=work, daemon=True).start()
 
 
 def simulate(stream: str) -> None:

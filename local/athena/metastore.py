@@ -95,9 +95,9 @@ def digest(lake: Path | str) -> str:
     return hashlib.sha256(json.dumps([paths, *texts]).encode()).hexdigest()
 
 
-def text_of(lake: Path | str, kind: str, *name: str) -> list[str]:
+def ddl_lines(lake: Path | str, kind: str, name: str) -> list[str]:
     """Return the statement of ``ddl`` that makes a table or view, line by line, as Athena's SHOW CREATE does."""
-    path = DDL / f"{kind.lower()}s" / f"{name[-1].strip(chr(34))}.sql"
+    path = DDL / f"{kind.lower()}s" / f"{name.strip(chr(34))}.sql"
     if not path.exists():
         return []
     from deploy import ddl  # noqa: PLC0415  # as above

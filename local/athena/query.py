@@ -42,10 +42,11 @@ def ask(lake: Path | str, text: str) -> client.Answer:
     metastore.update(lake, put)
     if statement.begins("SHOW", "PARTITIONS"):
         return partitions(statement.words[2:], put)
-    if statement.begins("SHOW", "CREATE") and (found := metastore.text_of(lake, *statement.words[2:])):
-        return client.Answer(
-            [{"name": "createtab_stmt", "typeSignature": {"rawType": "varchar"}}], [[line] for line in found]
-        )
+    if statement.begins("SHOW", "CREATE") and len(statement.words) > 3:  # noqa: PLR2004  # a kind and a name
+        _, _, kind, *name = statement.words
+        if lines := metastore.ddl_lines(lake, kind, name[-1]):
+            column = {"name": "createtab_stmt", "typeSignature": {"rawType": "varchar"}}
+            return client.Answer([column], [[line] for line in lines])
     return put(statement.text)
 
 

@@ -188,10 +188,11 @@ def test_sessions_of_an_idle_stream_close(live):
 
 
 @pytest.mark.single
-def test_a_batch_without_records_closes_what_was_over_when_it_was_planned(live, monkeypatch):
+@pytest.mark.parametrize("later", [[], [click(200, "bob")]], ids=["without_records", "of_a_later_record"])
+def test_a_batch_closes_what_was_over_when_it_was_planned(live, monkeypatch, later):
     live.click(0, click(0))
     live.run()
-    live.click(0)
+    live.click(200, *later)
     with monkeypatch.context() as full:
         full.setattr(session_state, "read", no_space)
         with pytest.raises(errors.StreamError, match="No space left on device"):
@@ -199,10 +200,10 @@ def test_a_batch_without_records_closes_what_was_over_when_it_was_planned(live, 
     planned = (NOON + 80 * SECOND).timestamp()  # <- an interval, the lateness and the gap after the click
     os.utime(live.checkpoint / "offsets" / "1", (planned, planned))
     live.run()
-    assert live.counts() == {"ada-1": (1, False)}
-    live.click(0)
+    assert live.counts()["ada-1"] == (1, False)
+    live.click(200)
     live.run()
-    assert live.counts() == {"ada-1": (1, True)}
+    assert live.counts()["ada-1"] == (1, True)
 
 
 def test_a_click_sent_again_is_a_duplicate_and_not_late(live):

@@ -80,7 +80,11 @@ class BenchLake:
         shutil.copy(self.path / f"catalog.{state}.db", self.path / "catalog.db")
 
     def empty(self) -> None:
-        """Restore the events without sessions, and delete the files of sessions."""
+        """Restore the events without sessions, and delete the files of sessions and of events that came later."""
+        saved = (self.path / "catalog.events.db").stat().st_mtime
+        for file in (self.path / "events" / "data").rglob("*.parquet"):  # which DuckDB and Polars read as a folder
+            if file.stat().st_mtime > saved:
+                file.unlink()
         self.restore("events")
         for table in TABLES:
             shutil.rmtree(self.path / table / "data", ignore_errors=True)
@@ -117,6 +121,7 @@ def main() -> None:
     skewed = with_one_busy_user(events, options)
 
     costs: dict[str, list[meter.Cost]] = {name: [] for name in LABELS}
+    events.empty()
     rounds(costs, [JOB, FLOOR, DUCKDB, POLARS, STARTUP, LITTLE], arguments.rounds, lambda name: full(events, name))
     tables = {name: measure_tables(CACHE / "out" / name) for name in (DUCKDB, POLARS)} | {
         JOB: measure_tables(events.path, "data/")

@@ -145,6 +145,7 @@ def run_batches(
     def process_batch(lines: DataFrame, number: int) -> None:
         spark = lines.sparkSession  # the query's own
         spark.conf.set("spark.sql.adaptive.enabled", "true")  # which Spark turns off for the sake of stateful queries
+        spark.conf.set("spark.sql.shuffle.partitions", spark.sparkContext.defaultParallelism)  # a batch is small
         query = str(spark.sparkContext.getLocalProperty(QUERY_ID))
         batch = Batch(lines, query, number, arguments.batch_interval_seconds, time.time())
         try:

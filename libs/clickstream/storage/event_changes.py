@@ -32,8 +32,9 @@ def of_all(load: Load, events: DataFrame, stored: DataFrame | None) -> DataFrame
     if hashes.isEmpty():
         once = read.withColumn("copies", F.lit(1).cast("long"))
     else:
-        several = valid_rows(events).transform(activity.is_of, hashes, "left_semi")
-        others = read.transform(activity.is_of, hashes, "left_anti").withColumn("copies", F.lit(1).cast("long"))
+        several = valid_rows(events).transform(activity.join_key_hashes, hashes, "left_semi")
+        others = read.transform(activity.join_key_hashes, hashes, "left_anti")
+        others = others.withColumn("copies", F.lit(1).cast("long"))
         columns = [*schemas.ACTIVITY.names, "copies"]
         once = others.select(*columns).unionByName(several.transform(activity.deduplicate))
     return _compared(load, once, stored, is_full_snapshot=True)

@@ -54,7 +54,7 @@ def next_version(last: int) -> int:
 def put_rows(rows: "DataFrame", stream: str, key: str, version: int, endpoint_url: str = "") -> None:
     """Put each row as a JSON object, with a version that no batch before has had; ``key`` parts them."""
     client = boto3.client("kinesis", endpoint_url=endpoint_url or None)
-    versioned = rows.selectExpr("*", f"{version}L as version")
+    versioned = rows.selectExpr("*", f"{version}BD as version")  # a long would have each batch compiled anew
     texts = versioned.selectExpr(f"{key} as key", "to_json(struct(*)) as text").collect()  # a batch is bounded
     put(client, stream, ({"Data": row.text.encode(), "PartitionKey": row.key[:256]} for row in texts))
 

@@ -15,12 +15,12 @@ from clickstream.storage import files
 from clickstream.transforms.live_sessions import STATE
 
 
-class Folder(NamedTuple):
+class StateFolder(NamedTuple):
     """What a folder's name says; they sort from the oldest batch and attempt to the newest."""
 
     batch: int
-    version: int = 0
-    watermark: int = 0  # Unix ms; 0: nothing has arrived
+    version: int
+    watermark: int  # Unix ms; 0: nothing has arrived
 
     @property
     def name(self) -> str:
@@ -77,23 +77,23 @@ def read(spark: SparkSession, path: str, batch: int) -> State:
     return State(spark.createDataFrame([], STATE), 0, last_version, attempts, is_initial=True)
 
 
-def write(rows: DataFrame, path: str, left: Folder) -> DataFrame:
+def write(rows: DataFrame, path: str, written: StateFolder) -> DataFrame:
     """Write what a batch leaves; of what is older keep the state that it has started from, and its own attempts."""
     spark = rows.sparkSession
-    rows.write.mode("append").parquet(f"{path}/{left.name}")
+    rows.write.mode("append").parquet(f"{path}/{written.name}")
     folders = _folders(spark, path)
-    started_from = [folder for folder in folders if folder.batch < left.batch][-1:]
+    started_from = [folder for folder in folders if folder.batch < written.batch][-1:]
     for old in folders:
-        if old.batch != left.batch and old not in started_from:
+        if old.batch != written.batch and old not in started_from:
             fs, folder = files.file_system(spark, f"{path}/{old.name}")
             fs.delete(folder, True)
-    return _read(spark, f"{path}/{left.name}")
+    return _read(spark, f"{path}/{written.name}")
 
 
 def _read(spark: SparkSession, path: str) -> DataFrame:
     return spark.read.schema(STATE).parquet(path)
 
 
-def _folders(spark: SparkSession, path: str) -> list[Folder]:
+def _folders(spark: SparkSession, path: str) -> list[StateFolder]:
     names = files.names(spark, path)
-    return sorted(Folder(*map(int, name.split("-"))) for name in names if re.fullmatch(r"\d+-\d+-\d+", name))
+    return sorted(StateFolder(*map(int, name.split("-"))) for name in names if re.fullmatch(r"\d+-\d+-\d+", name))

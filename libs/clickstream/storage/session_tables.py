@@ -2,7 +2,7 @@
 
 A run writes both and publishes ``sessions`` first. The run id in the latest ``session_events`` snapshot is
 authoritative: if a run dies after publishing ``sessions`` only, the next run rolls ``sessions`` back. Where that cannot
-be done, or the history of a table has expired, it makes ``sessions`` anew of ``session_events``.
+be done, or the history of a table has expired, it rebuilds ``sessions`` from ``session_events``.
 """
 
 import logging
@@ -123,7 +123,9 @@ class SessionTables:
 
     def _rebuild_sessions(self, load: Load, latest: iceberg.Commit) -> None:
         """Put the sessions of ``session_events`` in place of those stored, in the name of the latest run."""
-        logger.warning("%s may be of another run than %s, and is made anew of it", self.sessions, self.session_events)
+        logger.warning(
+            "%s does not match the latest run in %s; rebuilding it from there", self.sessions, self.session_events
+        )
         with iceberg.open_branch(
             self.spark, self.sessions, schemas.SESSIONS, latest.properties, iceberg.MERGE_ON_READ
         ) as branch:
@@ -177,4 +179,6 @@ class SessionTables:
         }
 
     def _error(self, what: str) -> errors.TableError:
-        return errors.TableError(f"table {self.session_events} {what}; empty it, and a run over everything fills it")
+        return errors.TableError(
+            f"table {self.session_events} {what}; delete its rows, then run sessions_batch over all input"
+        )

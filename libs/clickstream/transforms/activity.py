@@ -75,11 +75,11 @@ def from_lines(
 
 
 def repeated(activity: DataFrame) -> DataFrame:
-    """Return the key_hash that the rows of more than one event, or more than one row of an event have."""
+    """Return each key_hash of more than one row: of a repeated event or, rarely, of events whose hashes collide."""
     return activity.groupBy(_key_hash()).count().where("count > 1").select("key_hash")
 
 
-def is_of(activity: DataFrame, hashes: DataFrame, how: str) -> DataFrame:
+def join_key_hashes(activity: DataFrame, hashes: DataFrame, how: str) -> DataFrame:
     """Keep the rows whose key_hash is among these (left_semi), or is not (left_anti)."""
     return activity.withColumn("key_hash", _key_hash()).join(F.broadcast(hashes), "key_hash", how).drop("key_hash")
 

@@ -7,6 +7,8 @@ change it.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -97,7 +99,7 @@ def update_state(state: DataFrame, new: DataFrame, window: SessionWindow, waterm
     at_hand = stored.unionByName(new.select(*schemas.ACTIVITY.names, F.lit(True).alias("is_new")))
     made = at_hand.join(users.select("user_id", *sessions.CONTINUED), "user_id", "left").fillna(0, "sessions_before")
 
-    idle = users.where("first is null").where(F.col("event_time") >= _time(watermark) - F.lit(ttl))
+    idle = users.where("first is null").where(F.unix_micros("event_time") >= _before(watermark, ttl))
     return (
         made
         .transform(sessions.with_sessions, window)
@@ -125,10 +127,11 @@ def session_updates(state: DataFrame, before: DataFrame, attempts: Sequence[Data
     earlier attempt of it has left, and perhaps sent.
     """
     events = state.where(_IS_EVENT)
-    now = _sessions(events).join(events.groupBy(*_SESSION).agg(F.max("is_new").alias("has_new")), [*_SESSION])
-    sent = _sessions(before.where(_IS_OPEN))
+    to_sessions = partial(sessions.to_sessions, is_closed=F.first("is_closed"))
+    now = to_sessions(events, has_new=F.max("is_new"))
+    sent = to_sessions(before.where(_IS_OPEN))
     for attempt in attempts:
-        sent = sent.unionByName(_sessions(attempt.where(_IS_EVENT)))
+        sent = sent.unionByName(to_sessions(attempt.where(_IS_EVENT)))
     forms = F.collect_set(F.struct(*_FORM)).alias("forms")
     last = F.max(F.struct(*[name for name in schemas.SESSIONS.names if name not in _SESSION])).alias("last")
     sent = sent.groupBy(*_SESSION).agg(forms, last)
@@ -150,21 +153,17 @@ def session_updates(state: DataFrame, before: DataFrame, attempts: Sequence[Data
 
 def _is_closed(window: SessionWindow, watermark: int) -> Column:
     """Whether no click after the watermark can change the session: nor one before a session that began until then."""
-    until = _time(watermark)
-    ended_at = F.max("event_time").over(Window.partitionBy(*_SESSION))
-    current = F.max(F.when(F.col("event_time") <= until, F.col("session_number"))).over(Window.partitionBy("user_id"))
-    is_over, is_followed = ended_at + F.lit(window.gap) < until, F.col("session_number") < current
+    micros = F.unix_micros("event_time")
+    is_over = F.max(micros).over(Window.partitionBy(*_SESSION)) < _before(watermark, window.gap)
+    has_begun = micros <= _before(watermark, timedelta(0))
+    current = F.max(F.when(has_begun, F.col("session_number"))).over(Window.partitionBy("user_id"))
+    is_followed = F.col("session_number") < current
     return F.coalesce(is_over, F.lit(False)) | F.coalesce(is_followed, F.lit(False))
 
 
-def _time(milliseconds: int) -> Column:
-    return F.timestamp_millis(F.lit(milliseconds).cast("long"))
-
-
-def _sessions(events: DataFrame) -> DataFrame:
-    """Reduce events of the state to ``schemas.SESSIONS`` and is_closed."""
-    status = events.groupBy(*_SESSION).agg(F.first("is_closed").alias("is_closed"))
-    return sessions.to_sessions(events).join(status, [*_SESSION])
+def _before(watermark: int, duration: timedelta) -> Column:
+    """Microseconds, as a decimal: a long would be part of the code that Spark generates and compiles, in each batch."""
+    return F.lit(Decimal(watermark * 1000 - duration // timedelta(microseconds=1)))
 
 
 def _as_json(field: StructField) -> Column:

@@ -46,21 +46,17 @@ def with_sessions(activity: DataFrame, window: SessionWindow) -> DataFrame:
     block_start = F.when(F.col("previous").isNull(), F.coalesce(continued_block, F.col("now"))).when(
         starts_block, F.col("now")
     )
-    chunk = F.expr(f"(now - block) div {_microseconds(window.max_length)}")
-    previous_chunk = F.expr(
-        f"(previous - block) div {_microseconds(window.max_length)}"
-    )  # read where it is of the same block
+    previous_chunk = _chunk("previous", window)  # read where it is of the same block
     starts_session = F.col("new_session") == 1
     first_time = F.when(starts_session, F.col("now"))
-    session_key = F.when(starts_session, key("user_id", "now", "event_uuid"))
+    session_key = F.when(starts_session, _session_key("user_id", "now", "event_uuid"))
     is_cut = F.col("first_time") - F.col("block") >= _microseconds(window.max_length)
     return (
         activity
         .withColumn("now", F.unix_micros("event_time"))
         .withColumn("previous", F.lag("now").over(by_user))
         .withColumn("block", F.last(block_start, ignorenulls=True).over(up_to_here))
-        .withColumn("chunk", chunk)
-        .withColumn("new_session", (starts_block | (F.col("chunk") != previous_chunk)).cast("int"))
+        .withColumn("new_session", (starts_block | (_chunk("now", window) != previous_chunk)).cast("int"))
         .withColumn("session_number", F.sum("new_session").over(up_to_here) + sessions_before)
         .withColumn("first_time", F.last(first_time, ignorenulls=True).over(up_to_here))
         .withColumn("session_key", F.last(session_key, ignorenulls=True).over(up_to_here))
@@ -71,14 +67,8 @@ def with_sessions(activity: DataFrame, window: SessionWindow) -> DataFrame:
     )
 
 
-def key(user_id: str, microseconds: str, event_uuid: str) -> Column:
-    """Name a session by its first event: 128 bits of SHA-256, in hexadecimal."""
-    first = F.concat_ws("\n", user_id, microseconds, event_uuid)
-    return F.left(F.sha2(first, 256), F.lit(32)).alias("session_key")
-
-
-def to_sessions(session_events: DataFrame) -> DataFrame:
-    """Reduce ``schemas.SESSION_EVENTS`` to a row per session: ``schemas.SESSIONS``."""
+def to_sessions(session_events: DataFrame, **more: Column) -> DataFrame:
+    """Reduce ``schemas.SESSION_EVENTS`` to a row per session: ``schemas.SESSIONS``, and ``more`` aggregates."""
     order = F.struct("event_time", "event_uuid")
     with_page = F.when(F.col("page").isNotNull(), order)
     page = F.when(F.col("page").isNotNull(), F.xxhash64("page"))  # a set of the pages may be larger than a row can be
@@ -97,10 +87,11 @@ def to_sessions(session_events: DataFrame) -> DataFrame:
                 F.min_by(name, F.when(F.col(name).isNotNull(), order)).alias(name)
                 for name in ("device_type", "country")
             ],
+            *[aggregate.alias(name) for name, aggregate in more.items()],
         )
         .withColumn("duration_seconds", (F.unix_micros("ended_at") - F.unix_micros("started_at")) / 1_000_000)
         .withColumn("is_bounce", (F.col("event_count") == 1) | (F.col("page_count") == 1))
-        .select(*schemas.SESSIONS.names)
+        .select(*schemas.SESSIONS.names, *more)
     )
 
 
@@ -141,6 +132,17 @@ def recompute_points(changes: DataFrame, stored: DataFrame, gap: timedelta) -> D
         )
         .select("user_id", "recompute_from", *CONTINUED)
     )
+
+
+def _chunk(microseconds: str, window: SessionWindow) -> Column:
+    """Count the maximum lengths from the start of the block to a time."""
+    return F.expr(f"({microseconds} - block) div {_microseconds(window.max_length)}")
+
+
+def _session_key(user_id: str, microseconds: str, event_uuid: str) -> Column:
+    """Name a session by its first event: 128 bits of SHA-256, in hexadecimal."""
+    first = F.concat_ws("\n", user_id, microseconds, event_uuid)
+    return F.left(F.sha2(first, 256), F.lit(32))
 
 
 def _microseconds(duration: timedelta) -> int:

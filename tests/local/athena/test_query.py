@@ -89,6 +89,8 @@ def test_values_are_spelled_as_athenas(lake_of_run, athena, capsys):
         (";select from where", "SYNTAX_ERROR: line 1:9: "),
         ("select 1 / 0", "DIVISION_BY_ZERO: Division by zero"),
         ("show partitions nothing", "TABLE_NOT_FOUND: line 1:15: "),
+        ("show create", "SYNTAX_ERROR: line 1:12: "),
+        ("show create table", "SYNTAX_ERROR: line 1:18: "),
     ],
 )
 def test_an_error_is_the_engines_sentence(athena, lake_of_run, capsys, sql, sentence):
