@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import shlex
 import shutil
+import sys
 import threading
 import time
 from base64 import b64decode
@@ -84,9 +86,10 @@ def main() -> None:
     """Measure, print the page and write it."""
     meter.log_progress()
     arguments = parser().parse_args()
+    command = shlex.join(["python", "-m", "tools.bench.sessions_stream", *sys.argv[1:]])
     parts = [
         "# How long `sessions_stream` takes\n",
-        f"{datetime.now(UTC):%Y-%m-%d}, on {machine()}. To repeat it: `python -m tools.bench.sessions_stream`\n",
+        f"{datetime.now(UTC):%Y-%m-%d}, on {machine()}. To repeat it: `{command}`\n",
     ]
     for rate in arguments.rates:
         latencies, batches = run(rate, arguments.warm, arguments.seconds)
