@@ -30,20 +30,20 @@ from clickstream.runtime.arguments import (
     parse_arguments,
 )  # fmt: skip
 from clickstream.runtime.glue import glue_session
+from clickstream.runtime.session_windows import SessionWindows
 from clickstream.sources import raw_archive
 from clickstream.storage import event_changes, files, iceberg, run_reports
 from clickstream.storage.load import Load, open_load
 from clickstream.storage.session_tables import Input, SessionTables
 from clickstream.transforms import activity, times
-from clickstream.transforms.sessions import SessionWindow
 
 SCOPE = ("start_date", "end_date", "lookback_days")  # which events a run has read, as its snapshots say
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Arguments:
+@dataclass(frozen=True, kw_only=True)
+class Arguments(SessionWindows):
     """What the job is started with."""
 
     sessions_table: Annotated[Table, "where sessions go"]
@@ -54,8 +54,6 @@ class Arguments:
     raw_path: Annotated[
         str | None, f"where the source is another, and only there: files are read {raw_archive.FORMS}"
     ] = None
-    gap_seconds: Annotated[PositiveInt, AtMost(86_400), "a longer pause ends a session"] = PositiveInt(1800)
-    max_session_hours: Annotated[PositiveInt, AtMost(168), "a session is cut at that length"] = PositiveInt(24)
     lookback_days: Annotated[
         PositiveInt, AtMost(3650), "an event that arrives later after it happened is quarantined"
     ] = PositiveInt(7)
@@ -85,7 +83,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         arguments.session_events_table,
         arguments.sessions_table,
         arguments.source,
-        SessionWindow(timedelta(seconds=arguments.gap_seconds), timedelta(hours=arguments.max_session_hours)),
+        arguments.window,
     )
     read = read_events if arguments.source == "events" else read_lines
     with open_load(spark, activity.SOURCE, arguments.quarantine_table) as load:

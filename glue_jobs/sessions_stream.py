@@ -20,24 +20,23 @@ from pyspark.sql import DataFrame, SparkSession
 from clickstream.runtime import metrics
 from clickstream.runtime.arguments import AtMost, PositiveInt, Table, check_disjoint_paths, parse_arguments
 from clickstream.runtime.glue import glue_session
+from clickstream.runtime.session_windows import SessionWindows
 from clickstream.sources import kinesis
 from clickstream.sources.kinesis import Batch, StreamArguments
 from clickstream.storage import files, iceberg, kinesis_sink, session_state
 from clickstream.storage.load import Load, open_load
 from clickstream.storage.session_state import State
 from clickstream.transforms import live_sessions
-from clickstream.transforms.sessions import SessionWindow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arguments(StreamArguments):
+class Arguments(StreamArguments, SessionWindows):
     """What the job is started with."""
 
     sessions_stream: Annotated[str, "the stream that session updates are sent to"]
     quarantine_table: Annotated[Table, "where records go that break a rule"]
     source: Annotated[Literal["clicks", "app_clicks", "visits"], "the form of a record"] = "clicks"
     gap_seconds: Annotated[PositiveInt, AtMost(86_400), "a longer pause ends a session"] = PositiveInt(10)
-    max_session_hours: Annotated[PositiveInt, AtMost(168), "a session is cut at that length"] = PositiveInt(24)
     allowed_lateness_seconds: Annotated[
         PositiveInt, AtMost(86_400), "how long after a click, or before it, its record may arrive"
     ] = PositiveInt(60)
@@ -60,11 +59,6 @@ class Arguments(StreamArguments):
     def allowed_lateness(self) -> timedelta:
         """How long after a click its record may arrive, and how far a device's clock may be ahead."""
         return timedelta(seconds=self.allowed_lateness_seconds)
-
-    @property
-    def window(self) -> SessionWindow:
-        """What ends a session."""
-        return SessionWindow(timedelta(seconds=self.gap_seconds), timedelta(hours=self.max_session_hours))
 
 
 def main(spark: SparkSession, arguments: Arguments) -> None:

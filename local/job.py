@@ -20,7 +20,7 @@ from local.jars import FetchError
 
 JOBS = Path(__file__).parent.parent / "glue_jobs"  # each of its files is a job
 RUN_REPORTS = "run_reports_path"
-MUCH = 64 * 2**20  # bytes of input: about a million events
+MAX_SHORT_RUN_BYTES = 64 * 2**20  # bytes of input: about a million events
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run(lake: Path | str, name: str, arguments: list[str]) -> int:
     try:
         parse_arguments(job.Arguments, sys.argv)  # a wrong one need not wait for Spark
         logger.info("%s: starting Spark", name)
-        spark = start(lake, arguments, for_little=reads_little(lake, name, arguments))
+        spark = start(lake, arguments, c1_only=is_short_run(lake, name, arguments))
         committed = install_glue_stubs(spark)
         with progress.shown(spark, name), summary.in_words():
             runpy.run_path(str(script), run_name="__main__")
@@ -53,23 +53,24 @@ def run(lake: Path | str, name: str, arguments: list[str]) -> int:
     return 0
 
 
-def start(lake: Path | str, arguments: list[str], *, for_little: bool) -> SparkSession:
+def start(lake: Path | str, arguments: list[str], *, c1_only: bool) -> SparkSession:
     """Start Spark on a folder or on a bucket."""
     if isinstance(lake, Path):
-        return lakes.session(lake, for_little=for_little)
+        return lakes.session(lake, c1_only=c1_only)
     return s3_lake.session(lake, s3_lake.conf_of(arguments))
 
 
-def reads_little(lake: Path | str, name: str, arguments: list[str]) -> bool:
+def is_short_run(lake: Path | str, name: str, arguments: list[str]) -> bool:
     """Whether a run is known to read so little that Java's second compiler would cost more than it gains."""
     given = dict(pairwise(arguments))
     if "--trigger" in given:
         return given["--trigger"] == "available_now"
     if "--raw_path" in given:
-        return "://" not in given["--raw_path"] and _bytes_in(Path(given["--raw_path"])) < MUCH
+        return "://" not in given["--raw_path"] and _bytes_in(Path(given["--raw_path"])) < MAX_SHORT_RUN_BYTES
     if name != "sessions_batch" or isinstance(lake, str):
         return False
-    return (lake / "session_events" / "data").exists() or _bytes_in(lake / "events") < MUCH  # a later run reads changes
+    is_later_run = (lake / "session_events" / "data").exists()  # which reads what has changed
+    return is_later_run or _bytes_in(lake / "events") < MAX_SHORT_RUN_BYTES
 
 
 def _bytes_in(path: Path) -> int:

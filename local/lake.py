@@ -18,7 +18,7 @@ from local.lake_folder import CATALOG, check_not_moved, remember, remembered
 SHARED_CLASSES = Path(sys.prefix) / "spark.jsa"  # made by local/setup.sh
 
 
-def session(lake: Path, *, for_little: bool = False) -> SparkSession:
+def session(lake: Path, *, c1_only: bool = False) -> SparkSession:
     """Start Spark on the lake, with every table of ``ddl``; raise ``TableError`` for a copy of a lake."""
     lake.mkdir(parents=True, exist_ok=True)
     check_not_moved(lake)
@@ -37,19 +37,19 @@ def session(lake: Path, *, for_little: bool = False) -> SparkSession:
             "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
             "spark.sql.warehouse.dir": f"{lake}/spark-warehouse",
         },
-        for_little=for_little,
+        c1_only=c1_only,
     )
     create_tables(spark, lake)
     return spark
 
 
-def start_spark(settings: Mapping[str, str], *, for_little: bool = False) -> SparkSession:
-    """Start Spark on this machine, with the settings of a lake; ``for_little`` work without Java's second compiler."""
+def start_spark(settings: Mapping[str, str], *, c1_only: bool = False) -> SparkSession:
+    """Start Spark on this machine, with the settings of a lake; ``c1_only``: without Java's second compiler, C2."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     logging.getLogger("SQLQueryContextLogger").disabled = True  # Spark 4 logs the stack of an error that we report
     log_settings = Path(__file__).with_name("log4j2.properties")
     java_options = ["-XX:+UseParallelGC", f"-Dlog4j2.configurationFile=file:{log_settings}"]
-    if for_little:
+    if c1_only:
         java_options += ["-XX:TieredStopAtLevel=1"]
     if SHARED_CLASSES.exists():  # Java does without, and says so on standard output, where its class path is another
         java_options += [f"-XX:SharedArchiveFile={SHARED_CLASSES}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]

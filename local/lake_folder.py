@@ -1,10 +1,10 @@
 """A lake in a folder, without Spark: its catalog, and in paths.json where it was made and where plain tables lie."""
 
 import json
-import os
 from pathlib import Path
 
 from clickstream.errors import TableError
+from local import files
 
 CATALOG = "catalog.db"
 
@@ -31,6 +31,4 @@ def remembered(lake: Path) -> dict[str, str]:
 
 def remember(lake: Path, paths: dict[str, str]) -> None:
     """Add to what is remembered."""
-    whole = lake / f"paths.{os.getpid()}.json"
-    whole.write_text(json.dumps(remembered(lake) | paths, indent=2))
-    whole.rename(lake / "paths.json")
+    files.replace(lake / "paths.json", json.dumps(remembered(lake) | paths, indent=2))

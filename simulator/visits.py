@@ -37,9 +37,9 @@ class Visits(Format):
     @classmethod
     def live(cls, options: Options, seed: int) -> Self:
         """Make the format with the visitors that Faker makes up."""
-        from simulator.people import People  # noqa: PLC0415  # archives do without Faker
+        from simulator.visitors import Visitors  # noqa: PLC0415  # archives do without Faker
 
-        return cls(options, People(seed).about)
+        return cls(options, Visitors(seed).about)
 
     def line(self, happened: int, user: int, session: int) -> str:
         bits = self.rng.getrandbits

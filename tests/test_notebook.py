@@ -101,7 +101,7 @@ def test_its_function_for_athena_reads_all_pages_of_an_answer(notebook, endpoint
     names = {}
     for text in source(notebook, "code")[:2]:
         exec(text, names)  # noqa: S102  # our own cells
-    names["ask_athena"].__defaults__ = ("clickstream", "primary")  # the workgroup that every account has
+    names["WORKGROUP"] = "primary"  # which every account has
     expected = pd.DataFrame({"day": ["2024-03-17", None], "n": [3, None], "rate": [0.333, None]})
     expected = expected.astype({"day": "datetime64[us]", "n": "Int64"})
     pd.testing.assert_frame_equal(names["ask"]("select 1"), expected)

@@ -8,7 +8,6 @@ tables already, made by Athena's DDL there, and gets the views.
 import base64
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from local import lake_folder
+from local import files, lake_folder
 from local.athena import catalogs, client, server
 
 DDL = Path(__file__).parents[2] / "ddl"
@@ -172,7 +171,4 @@ def encoded(query: str, columns: list[dict[str, str]]) -> str:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f"{path.name}.{os.getpid()}")
-    whole.write_text(json.dumps(content, indent=1))
-    whole.replace(path)
+    files.replace(path, json.dumps(content, indent=1))

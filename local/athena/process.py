@@ -24,7 +24,7 @@ from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from py4j.protocol import Py4JError
 
 from clickstream.errors import ClickstreamError
-from local import jars, lake_folder
+from local import files, jars, lake_folder
 from local.athena import catalogs, client, metastore, server
 from local.athena.server import NOTE, VERSION, ServerError
 
@@ -66,8 +66,7 @@ def serve(lake: Path | str, port: int, until: Callable[[], bool], meanwhile: Cal
             start_trino(
                 JavaGateway(gateway_parameters=GatewayParameters(port=gateway_port, auth_token=token)), log.name
             )
-            (home / f"{NOTE}.new").write_text(json.dumps(note))
-            (home / f"{NOTE}.new").rename(home / NOTE)
+            files.replace(home / NOTE, json.dumps(note))
             while java.poll() is None and is_noted(home, environment) and not until():
                 meanwhile()
                 time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""What the report shows: of each section its question, the query that answers it and the pictures of the answer."""
+"""What the report shows: of each section its question, the query that answers it and the charts of the answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 Data = dict[str, Any]
-Picture = Callable[[Data], Any]  # a chart of Altair, whose methods say less of their types than it has
+Chart = Callable[[Data], Any]  # a chart of Altair, whose methods say less of their types than it has
 
 WHOLE = alt.Axis(tickMinStep=1, format=",d")
 
@@ -23,17 +23,17 @@ SESSIONS = "There are no sessions yet: sessions_batch makes them of events."
 class Section:
     """A question and its answer.
 
-    ``days`` is the table whose last weeks are asked for; ``nothing`` is the sentence in the place of pictures where no
+    ``table`` is the one whose last weeks are asked for; ``if_empty`` is the sentence in the place of charts where no
     row has anything in the column ``measure``.
     """
 
     title: str
     text: str
     query: Path
-    days: str
+    table: str
     measure: str
-    nothing: str
-    pictures: tuple[Picture, ...]
+    if_empty: str
+    charts: tuple[Chart, ...]
 
 
 def events_per_day(data: Data) -> Any:

@@ -26,7 +26,7 @@ from lambdas import store
 from local import aws
 from local.aws import event_sources
 from simulator import Options
-from simulator.people import People
+from simulator.visitors import Visitors
 
 pytestmark = pytest.mark.server
 build = package.build  # of which the others here share one result
@@ -383,8 +383,8 @@ print(VERSION, sent["lines"])
     ]
     assert said.splitlines()[-1] == f"{locked['version']} {len(rows)}"
     assert len(rows) >= 20
-    people = People(Options.seed)
-    assert all(row.endswith(people.about(int(json.loads(row)["user_id"].removeprefix("u")))) for row in rows)
+    visitors = Visitors(Options.seed)
+    assert all(row.endswith(visitors.about(int(json.loads(row)["user_id"].removeprefix("u")))) for row in rows)
 
 
 def test_a_new_script_is_a_new_file_and_a_new_definition(account, monkeypatch):

@@ -8,10 +8,10 @@ from local import job
 @pytest.fixture
 def lake(tmp_path):
     (tmp_path / "raw" / "arrived=2024-03-17").mkdir(parents=True)
-    (tmp_path / "raw" / "arrived=2024-03-17" / "a.jsonl").write_bytes(b"x" * job.MUCH)
+    (tmp_path / "raw" / "arrived=2024-03-17" / "a.jsonl").write_bytes(b"x" * job.MAX_SHORT_RUN_BYTES)
     (tmp_path / "raw" / "few.jsonl").write_text("{}")
     (tmp_path / "events" / "data").mkdir(parents=True)
-    (tmp_path / "events" / "data" / "a.parquet").write_bytes(b"x" * job.MUCH)
+    (tmp_path / "events" / "data" / "a.parquet").write_bytes(b"x" * job.MAX_SHORT_RUN_BYTES)
     return tmp_path
 
 
@@ -29,10 +29,10 @@ def lake(tmp_path):
     ],
 )
 def test_what_is_known_to_be_little(lake, name, arguments, is_little):
-    assert job.reads_little(lake, name, [word.format(lake=lake) for word in arguments]) == is_little
+    assert job.is_short_run(lake, name, [word.format(lake=lake) for word in arguments]) == is_little
 
 
 def test_after_its_first_run_sessions_batch_reads_changes(lake):
     (lake / "session_events" / "data").mkdir(parents=True)
-    assert job.reads_little(lake, "sessions_batch", ["--events_table", "events"])
-    assert not job.reads_little("s3://lake", "sessions_batch", ["--events_table", "events"])
+    assert job.is_short_run(lake, "sessions_batch", ["--events_table", "events"])
+    assert not job.is_short_run("s3://lake", "sessions_batch", ["--events_table", "events"])

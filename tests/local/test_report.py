@@ -184,7 +184,7 @@ def test_every_section_has_the_rows_that_were_worked_out_by_hand(pages):
             (values,) = json.loads(described)["datasets"].values()
             assert [tuple(row.values()) for row in values] == rows, title
     assert set(data) == set(SHOWN)
-    assert [len(pictures) for pictures in data.values()] == [len(section.pictures) for section in SECTIONS]
+    assert [len(pictures) for pictures in data.values()] == [len(section.charts) for section in SECTIONS]
 
 
 def test_the_query_beside_a_picture_answers_what_stands_below_it(pages, lake_of_run):
@@ -222,7 +222,7 @@ def answered(text):
 
 def test_of_empty_tables_sentences_stand_in_the_pictures_places(pages):
     shown = Page((pages / "empty.html").read_text())
-    assert shown.by_title("nothing") == {section.title: [section.nothing] for section in SECTIONS}
+    assert shown.by_title("nothing") == {section.title: [section.if_empty] for section in SECTIONS}
     assert all(not pictures for pictures in shown.by_title("json").values())
 
 
@@ -337,7 +337,7 @@ def test_a_browser_without_a_network_draws_every_picture(pages, browser, width, 
 
     marks = "figures => figures.map(f => f.querySelectorAll('.role-mark path, .role-mark text').length)"
     drawn = shown.eval_on_selector_all("figure", marks)
-    assert len(drawn) == sum(len(section.pictures) for section in SECTIONS)
+    assert len(drawn) == sum(len(section.charts) for section in SECTIONS)
     assert min(drawn) > 0
     assert shown.evaluate(CUT) == []
     assert shown.evaluate(OVERLAPPING) == []

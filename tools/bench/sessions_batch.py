@@ -27,7 +27,7 @@ JOB, FLOOR, DUCKDB, POLARS, STARTUP, LITTLE = (
     "sessions_duckdb",
     "sessions_polars",
     "startup",
-    "startup_for_little",
+    "startup_c1_only",
 )
 MORE, AGAIN, SKEWED = "more", "again", "skewed"
 LABELS = {

@@ -63,11 +63,12 @@ class SessionTables:
         for name, value in self._kind().items():
             if latest.properties[name] != value:
                 raise self._error(f"holds sessions with {name} {latest.properties[name]}, not {value}")
-        run = {"run": latest.properties["run"]}
-        of_sessions = iceberg.latest_commit(self.spark, self.sessions)
-        if of_sessions and of_sessions.properties["run"] == run["run"] and of_sessions.is_current and latest.is_current:
+        run = latest.properties["run"]
+        sessions_commit = iceberg.latest_commit(self.spark, self.sessions)
+        is_of_run = sessions_commit and sessions_commit.is_current and sessions_commit.properties["run"] == run
+        if is_of_run and latest.is_current:
             return latest
-        if not (latest.is_current and iceberg.rollback_to(self.spark, self.sessions, run)):
+        if not (latest.is_current and iceberg.rollback_to(self.spark, self.sessions, {"run": run})):
             self._rebuild_sessions(load, latest)
         return latest
 
@@ -101,13 +102,13 @@ class SessionTables:
         if given.is_initial_load:
             self._write_all(load, given.changes, of_sessions, of_events)
             return
-        recent = Observation()
+        earliest = Observation()
         of_users = given.changes.transform(sessions.recompute_points, self._stored_sessions(), self.window.gap)
         since = F.min(F.unix_micros("recompute_from")).alias("since")
-        users = load.staged(of_users.observe(recent, since))
-        if recent.get["since"] is None:
+        users = load.staged(of_users.observe(earliest, since))
+        if earliest.get["since"] is None:
             return
-        first_day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=recent.get["since"])).date()
+        first_day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=earliest.get["since"])).date()
         recomputed = load.staged(self._recomputed(load, given.changes, users, first_day))
         in_days = f"stored.session_date >= date '{first_day}' and stored.user_id = deleted.user_id"
         gone = given.changes.where("not is_insert").select(*EVENT)

@@ -1,4 +1,4 @@
-"""The write protocol: what has been published, and when, if the run ends anywhere in between."""
+"""The write protocol: what is published, in which order, and what a failed audit leaves."""
 
 from datetime import UTC, datetime
 from pathlib import Path

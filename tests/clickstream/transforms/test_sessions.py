@@ -100,7 +100,7 @@ def test_a_session_is_cut_at_each_maximum_from_its_start(spark):
     assert_sessions(expected, max_length=MINUTE)
 
 
-def test_users_go_on_where_they_resume(spark):
+def test_users_continue_a_block(spark):
     rows = [
         # user, second, event, start of the block, sessions before -> session, new, split_cause
         ("ada", 65, "a", 5, 3, "ada-4", 1, "max_length"),
@@ -185,7 +185,7 @@ def at(second):
     return MIDNIGHT + timedelta(seconds=second)
 
 
-def test_users_resume_with_the_first_session_that_a_change_reaches(spark):
+def test_users_are_recomputed_from_the_first_session_that_a_change_reaches(spark):
     stored = [
         # user, number, start, end, split_cause
         ("early", 1, 100, 110, None),

@@ -11,7 +11,7 @@ import pytest
 from faker.providers.geo import Provider as Places
 
 from simulator import Live, Options, live_arrivals
-from simulator.people import DOCUMENTATION, People
+from simulator.visitors import DOCUMENTATION, Visitors
 
 PROJECT = Path(__file__).parents[2]
 BEGIN = 1_710_673_199_123
@@ -20,8 +20,8 @@ FIELDS = ("device_type", "browser", "user_agent", "ip", "geo")
 
 
 def visitors(number: int, seed: int = 1) -> list[dict]:
-    people = People(seed)
-    return [json.loads("{" + people.about(user)) for user in range(number)]
+    made = Visitors(seed)
+    return [json.loads("{" + made.about(user)) for user in range(number)]
 
 
 def visits(begin: int, options: Options = ONLY_GOOD) -> list[dict]:
@@ -39,8 +39,8 @@ def python(code: str, **variables: str) -> str:
 
 
 def test_a_user_is_the_same_one_in_any_order():
-    forwards, people = visitors(50), People(1)
-    assert [json.loads("{" + people.about(user)) for user in reversed(range(50))] == forwards[::-1]
+    forwards, made = visitors(50), Visitors(1)
+    assert [json.loads("{" + made.about(user)) for user in reversed(range(50))] == forwards[::-1]
 
 
 def test_another_seed_makes_other_users():

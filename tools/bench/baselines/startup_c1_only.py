@@ -8,7 +8,7 @@ from local import lake
 
 def main(_: Path, out: Path) -> None:
     """Start Spark on an empty lake, and stop it."""
-    lake.session(out / "lake", for_little=True).stop()
+    lake.session(out / "lake", c1_only=True).stop()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ DOCUMENTATION = (  # RFC 5737, RFC 3849: nobody's addresses
 )
 
 
-class People:
+class Visitors:
     """Makes the visitor of a user's number, of nothing but that and the seed."""
 
     def __init__(self, seed: int) -> None:
