@@ -36,6 +36,7 @@ from clickstream.storage import event_changes, files, iceberg, run_reports
 from clickstream.storage.load import Load, open_load
 from clickstream.storage.session_tables import Input, SessionTables
 from clickstream.transforms import activity, times
+from clickstream.transforms.sessions import SessionWindow
 
 SCOPE = ("start_date", "end_date", "lookback_days")  # which events a run has read, as its snapshots say
 
@@ -83,7 +84,7 @@ def main(spark: SparkSession, arguments: Arguments) -> None:
         arguments.session_events_table,
         arguments.sessions_table,
         arguments.source,
-        arguments.window,
+        SessionWindow(arguments.gap, arguments.max_length),
     )
     read = read_events if arguments.source == "events" else read_lines
     with open_load(spark, activity.SOURCE, arguments.quarantine_table) as load:

@@ -27,6 +27,7 @@ from clickstream.storage import files, iceberg, kinesis_sink, session_state
 from clickstream.storage.load import Load, open_load
 from clickstream.storage.session_state import State
 from clickstream.transforms import live_sessions
+from clickstream.transforms.sessions import SessionWindow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,11 @@ class Arguments(StreamArguments, SessionWindows):
     def offsets_of(self, batch: int) -> str:
         """Return the file that Spark writes when it has planned a batch, before the batch is first processed."""
         return f"{self.checkpoint_path.rstrip('/')}/offsets/{batch}"
+
+    @property
+    def window(self) -> SessionWindow:
+        """What ends a session."""
+        return SessionWindow(self.gap, self.max_length)
 
     @property
     def allowed_lateness(self) -> timedelta:

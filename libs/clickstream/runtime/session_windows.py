@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Annotated
 
 from clickstream.runtime.arguments import AtMost, PositiveInt
-from clickstream.transforms.sessions import SessionWindow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +15,11 @@ class SessionWindows:
     max_session_hours: Annotated[PositiveInt, AtMost(168), "a session is cut at that length"] = PositiveInt(24)
 
     @property
-    def window(self) -> SessionWindow:
-        """What ends a session."""
-        return SessionWindow(timedelta(seconds=self.gap_seconds), timedelta(hours=self.max_session_hours))
+    def gap(self) -> timedelta:
+        """The longest pause in a session."""
+        return timedelta(seconds=self.gap_seconds)
+
+    @property
+    def max_length(self) -> timedelta:
+        """The length at which a session is cut."""
+        return timedelta(hours=self.max_session_hours)
