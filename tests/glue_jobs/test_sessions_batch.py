@@ -243,7 +243,7 @@ def stop():
 def test_sessions_of_another_gap_are_an_error_until_the_tables_are_empty(spark, trial):
     trial.send([act("a", 0), act("b", 10)])
     trial.sessions_batch()
-    with pytest.raises(errors.TableError, match="holds sessions with gap_seconds 1800, not 60; empty it"):
+    with pytest.raises(errors.TableError, match="holds sessions with gap_seconds 1800, not 60; delete its rows"):
         trial.sessions_batch(gap_seconds=60)
     spark.sql(f"delete from {trial.session_events_table}")
     trial.sessions_batch(gap_seconds=60)

@@ -264,11 +264,11 @@ def test_what_cannot_be_is_a_sentence_and_no_file(tmp_path, capsys, lake, out, s
 
 def test_the_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     place = tmp_path / "report.html"
-    page.replace(place, "old")
-    page.replace(place, "new")
+    page.put(place, "old")
+    page.put(place, "new")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(page.ReportError, match=r"report\.html cannot be written: No space left on device"):
-        page.replace(place, "newer")
+        page.put(place, "newer")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "new")]
 
 
